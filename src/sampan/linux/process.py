@@ -1,0 +1,47 @@
+"""Processes by pid and start time, so that a reused pid is noticed (proc_pid_stat(5), field 22)."""
+
+import os
+import signal
+
+from sampan.linux import syscalls
+
+
+def start_ticks(pid: int) -> int:
+    """The start time of `pid` in clock ticks since boot; ProcessLookupError if there is none, or only a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        raise ProcessLookupError(pid) from None
+    if fields[0] in (b"Z", b"X"):
+        raise ProcessLookupError(pid)
+    return int(fields[19])
+
+
+def open_if_same(pid: int, ticks: int) -> "int | None":
+    """A pidfd of the process that had `pid` and started at `ticks`; None when that one is gone."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    try:
+        if start_ticks(pid) == ticks:
+            return fd
+    except ProcessLookupError:
+        pass
+    os.close(fd)
+    return None
+
+
+def kill_if_same(pid: int, ticks: int) -> bool:
+    """SIGKILL to the process that had `pid` and started at `ticks`; False when it is gone."""
+    fd = open_if_same(pid, ticks)
+    if fd is None:
+        return False
+    try:
+        syscalls.pidfd_send_signal(fd, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+    return True

@@ -1,0 +1,63 @@
+"""Paths below a container's root, resolved by the kernel inside that root.
+
+The root is a directory descriptor. Every symbolic link, absolute ones and `..` included, is followed as if the root
+were `/` (openat2(2), RESOLVE_IN_ROOT), and magic links (/proc/self/fd/N) are refused, so no name that an image or a user
+chose can lead to a file of the host.
+"""
+
+import errno
+import os
+
+from sampan.linux import constants as c
+from sampan.linux import syscalls
+
+
+def open_in_root(root_fd: int, unsafe_path: str, flags: int, *, mode: int = 0) -> int:
+    """Open `unsafe_path` inside the root; the errors of open(2)."""
+    return syscalls.openat2(root_fd, unsafe_path, flags, resolve=c.RESOLVE_IN_ROOT, mode=mode)
+
+
+def open_or_create_directory(root_fd: int, unsafe_path: str, *, mode: int = 0o755) -> int:
+    """An O_PATH descriptor of a directory inside the root, made with its missing parents."""
+    try:
+        return open_in_root(root_fd, unsafe_path, os.O_PATH | os.O_DIRECTORY)
+    except FileNotFoundError:
+        parent, name = _split(unsafe_path)
+        if name in ("", ".", ".."):
+            raise
+    parent_fd = open_or_create_directory(root_fd, parent, mode=mode)
+    try:
+        os.mkdir(name, mode, dir_fd=parent_fd)
+    except FileExistsError:
+        # A dangling link, or somebody was faster: only what resolves inside the root counts.
+        _create_link_target(root_fd, parent_fd, parent, name, mode)
+    finally:
+        os.close(parent_fd)
+    return open_in_root(root_fd, unsafe_path, os.O_PATH | os.O_DIRECTORY)
+
+
+def _create_link_target(root_fd: int, parent_fd: int, parent: str, name: str, mode: int) -> None:
+    try:
+        target = os.readlink(name, dir_fd=parent_fd)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return
+        raise
+    where = target if target.startswith("/") else f"{parent}/{target}"
+    os.close(open_or_create_directory(root_fd, where, mode=mode))
+
+
+def open_or_create_file(root_fd: int, unsafe_path: str, *, mode: int = 0o644) -> int:
+    """An O_PATH descriptor of a file of any type inside the root; an empty one is made where there is none."""
+    try:
+        return open_in_root(root_fd, unsafe_path, os.O_PATH)
+    except FileNotFoundError:
+        parent, _ = _split(unsafe_path)
+    os.close(open_or_create_directory(root_fd, parent))
+    os.close(open_in_root(root_fd, unsafe_path, os.O_CREAT | os.O_WRONLY | os.O_NONBLOCK, mode=mode))
+    return open_in_root(root_fd, unsafe_path, os.O_PATH)
+
+
+def _split(path: str) -> "tuple[str, str]":
+    parent, _, name = path.rstrip("/").rpartition("/")
+    return parent or "/", name

@@ -1,0 +1,168 @@
+"""Docker's json-file format, writing side: what a process printed becomes lines of JSON.
+
+Layout      {"log":"text\\n","stream":"stdout","attrs":{...},"time":"2026-01-02T03:04:05.123456789Z"}\\n
+            One entry a line. `attrs` is left out when empty. The time always has nine decimals and ends in Z, so
+            everything behind the text has a fixed length, which `logs.decode` relies on for speed (not for truth).
+Invariants  1. An entry's text is a line with its newline; without one it is a part of a line longer than
+               PART_BYTES, or the unfinished last line of a stream. Joining texts gives back the stream.
+            2. The text is escaped before line ends become separators, so no output can forge an entry: a raw quote,
+               newline or control character in the file is always ours.
+            3. Invalid UTF-8 becomes U+FFFD, one for each byte, as Docker does. Everything else is kept.
+            4. A chunk costs a fixed number of C-level passes, however many lines it has.
+Units       Bytes; times in nanoseconds of the Unix epoch. All lines that one chunk completes bear that chunk's time.
+Errors      None: every input has an encoding.
+"""
+
+import codecs
+import time
+
+STREAMS = ("stdout", "stderr")
+
+PART_BYTES = 16384
+"""A line is cut after so many bytes (its newline counted), as Docker's copier does."""
+
+ENTRY_START = b'{"log":"'
+ENTRY_END = b'"}\n'
+
+
+def _escapes() -> dict[int, bytes]:
+    found = {code: b"\\u%04x" % code for code in (*range(32), *b"<>&")}
+    found.update({ord("\r"): b"\\r", ord('"'): b'\\"', ord("\\"): b"\\\\"})
+    del found[ord("\n")]
+    return found
+
+
+ESCAPES = _escapes()
+"""Byte to its escape; newline is apart, as it ends an entry."""
+
+_ORDINARY = bytes(set(range(256)) - set(ESCAPES))
+_ESCAPED_LINE_SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+
+
+def _one_for_each_byte(error: UnicodeError) -> tuple[str, int]:
+    """Replace as Go does (a U+FFFD a byte), where Python would give one for a truncated sequence."""
+    assert isinstance(error, UnicodeDecodeError)
+    return "\ufffd" * (error.end - error.start), error.end
+
+
+codecs.register_error("sampan.logs", _one_for_each_byte)
+
+
+def escape(text: bytes) -> bytes:
+    """The inside of a JSON string for `text`, except that newlines stay as they are."""
+    # What is left after deleting the ordinary bytes names the few replacements that this text needs.
+    present = set(text.translate(None, _ORDINARY))
+    if not text.isascii():
+        text = _escape_wide(text, present)
+    if not present:
+        return text
+    if 0x5C in present:
+        text = text.replace(b"\\", b"\\\\")
+        present.discard(0x5C)
+    if _REPLACEMENT in present:
+        text = text.replace(b"\xef\xbf\xbd", b"\\ufffd")
+        present.discard(_REPLACEMENT)
+    if _SEPARATOR in present:
+        for raw, escaped in _ESCAPED_LINE_SEPARATORS:
+            text = text.replace(raw, escaped)
+        present.discard(_SEPARATOR)
+    for code in present:
+        text = text.replace(bytes((code,)), ESCAPES[code])
+    return text
+
+
+# Marks in the set of bytes present; no byte has these values.
+_REPLACEMENT, _SEPARATOR = 256, 257
+
+
+def _escape_wide(text: bytes, present: set[int]) -> bytes:
+    """Make `text` valid UTF-8, and note in `present` what of it must be escaped afterwards."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        text = text.decode("utf-8", "sampan.logs").encode()
+        present.add(_REPLACEMENT)
+    if b"\xe2\x80" in text:
+        present.add(_SEPARATOR)
+    return text
+
+
+def timestamp(time_ns: int) -> bytes:
+    """RFC 3339 in UTC with nine decimals, always 30 bytes (for the years 1000 to 9999)."""
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    return b"%s.%09dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode(), rest)
+
+
+class Encoder:
+    """One stream of one process, from chunks as they were read to entries.
+
+    Keeps what no newline has ended yet, at most PART_BYTES.
+    """
+
+    __slots__ = ("_before_time", "_rest")
+
+    def __init__(self, stream: str, *, attrs: bytes = b"") -> None:
+        """`attrs` is a JSON object repeated in every entry (the labels and variables that log options name)."""
+        self._before_time = b'","stream":"%s",' % stream.encode() + (b'"attrs":%s,' % attrs if attrs else b"")
+        self._before_time += b'"time":"'
+        self._rest = b""
+
+    def feed(self, chunk: bytes, time_ns: int) -> bytes:
+        """The entries that `chunk` completes; empty when it ends no line."""
+        text = self._rest + chunk if self._rest else chunk
+        end = text.rfind(b"\n") + 1
+        whole = text[:end]
+        self._rest = text[end:]
+        if end <= PART_BYTES and len(self._rest) < PART_BYTES:
+            return self._entries(whole, time_ns) if whole else b""
+        return self._feed_long(whole, time_ns)
+
+    def flush(self, time_ns: int) -> bytes:
+        """The entry of an unfinished last line, at the stream's end."""
+        rest, self._rest = self._rest, b""
+        return self._part(rest, time_ns) if rest else b""
+
+    def _feed_long(self, whole: bytes, time_ns: int) -> bytes:
+        """As `feed`, when there may be lines longer than PART_BYTES; `whole` ends with a newline or is empty."""
+        out = []
+        start = at = 0
+        while len(whole) - at > PART_BYTES:
+            line_end = whole.rfind(b"\n", at, at + PART_BYTES) + 1
+            if line_end:
+                at = line_end
+                continue
+            if at > start:
+                out.append(self._entries(whole[start:at], time_ns))
+            start = _part_end(whole, at)
+            out.append(self._part(whole[at:start], time_ns))
+            at = start
+        if len(whole) > start:
+            out.append(self._entries(whole[start:], time_ns))
+        rest, at = self._rest, 0
+        while len(rest) - at >= PART_BYTES:
+            end = _part_end(rest, at)
+            out.append(self._part(rest[at:end], time_ns))
+            at = end
+        self._rest = rest[at:]
+        return b"".join(out)
+
+    def _entries(self, lines: bytes, time_ns: int) -> bytes:
+        after = self._before_time + timestamp(time_ns) + ENTRY_END
+        return ENTRY_START + escape(lines[:-1]).replace(b"\n", b"\\n" + after + ENTRY_START) + b"\\n" + after
+
+    def _part(self, text: bytes, time_ns: int) -> bytes:
+        return ENTRY_START + escape(text) + self._before_time + timestamp(time_ns) + ENTRY_END
+
+
+def _part_end(text: bytes, start: int) -> int:
+    """Where the part that begins at `start` ends: PART_BYTES later, or up to three bytes before, so that no valid
+    character is cut in two (Docker cuts it, and both halves become U+FFFD)."""
+    end = start + PART_BYTES
+    for back in range(1, 4):
+        byte = text[end - back]
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return end - back if length > back else end
+        if byte < 0x80:
+            break
+    return end

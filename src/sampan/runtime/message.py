@@ -1,0 +1,59 @@
+"""Messages between the daemon, the launcher and the shims: one JSON object and some descriptors each.
+
+They travel on SOCK_SEQPACKET sockets, so a message arrives whole or not at all. The first byte of a packet tells how the
+object is carried:
+
+    "J"   the JSON text follows in the packet
+    "M"   the text is too long for a packet; the first descriptor is a memfd that holds it
+
+Requests carry "do" (what) and "seq"; the answer repeats "seq" and has "ok" or "error" ({"class", "message", "exit_code"}).
+A message with "event" instead is sent unasked.
+"""
+
+import json
+import os
+import socket
+
+MAX_INLINE = 96 * 1024  # well below the default net.core.wmem_default of 208 KiB, minus the kernel's own overhead
+MAX_FDS = 64
+
+Message = dict[str, object]
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+
+
+def send(sock: socket.socket, message: Message, fds: "list[int] | tuple[int, ...]" = ()) -> None:
+    """Send one message; blocks or raises BlockingIOError as the socket does. `fds` stay open here."""
+    text = _encode(message).encode()
+    if len(text) <= MAX_INLINE:
+        socket.send_fds(sock, [b"J", text], list(fds))
+        return
+    memfd = os.memfd_create("message", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(text)
+        while view:
+            view = view[os.write(memfd, view) :]
+        socket.send_fds(sock, [b"M"], [memfd, *fds])
+    finally:
+        os.close(memfd)
+
+
+def receive(sock: socket.socket) -> "tuple[Message, list[int]] | None":
+    """The next message and its descriptors (close-on-exec, the caller's from now on); None at the end."""
+    packet, fds, flags, _ = socket.recv_fds(sock, MAX_INLINE + 1, MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+    if not packet:
+        for fd in fds:
+            os.close(fd)
+        return None
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        for fd in fds:
+            os.close(fd)
+        raise ValueError("a message was cut short")
+    text = packet[1:]
+    if packet[:1] == b"M":
+        memfd = fds.pop(0)
+        try:
+            text = os.pread(memfd, os.fstat(memfd).st_size, 0)
+        finally:
+            os.close(memfd)
+    return json.loads(text), fds
