@@ -41,14 +41,21 @@ class Api:
         self.socket_path = socket_path
 
     def open(
-        self, method: str, path: str, body: object = None, *, timeout_s: float = TIMEOUT_S, **query: object
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        kind: str = "",
+        timeout_s: float = TIMEOUT_S,
+        **query: object,
     ) -> http.client.HTTPResponse:
         """Send one request and return the response unread. The response owns the connection."""
         sent = {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in query.items()}
         url = f"{VERSION}{path}" + (f"?{urllib.parse.urlencode(sent)}" if sent else "")
         is_json = not isinstance(body, bytes | None)
         content = json.dumps(body).encode() if is_json else body
-        kind = "application/json" if is_json else "application/x-tar"
+        kind = kind or ("application/json" if is_json else "application/x-tar")
         connection = UnixConnection(self.socket_path, timeout_s=timeout_s)
         try:
             connection.request(method, url, content, {"Content-Type": kind} if body is not None else {})
@@ -73,7 +80,9 @@ class Api:
             raise Refused(response.status, message, f"{method} {path}")
         return answer
 
-    def create(self, image: str, *command: str, name: str = "", host: dict[str, Any] | None = None, **fields: Any) -> str:
+    def create(
+        self, image: str, *command: str, name: str = "", host: dict[str, Any] | None = None, **fields: Any
+    ) -> str:
         """Create a container and return its id. `host` is HostConfig, `fields` are further keys of the body."""
         body = {"Image": image, "Cmd": list(command), "HostConfig": host or {}, **fields}
         query = {"name": name} if name else {}

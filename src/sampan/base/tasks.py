@@ -51,6 +51,19 @@ async def run_blocking(kind: str, fn: Callable[[*Ts], T], *args: *Ts) -> T:
     return await _wait_done(asyncio.get_running_loop().run_in_executor(_pool(kind), fn, *args))
 
 
+async def concurrently(*coros: Coroutine[Any, Any, Any]) -> list[Any]:
+    """The results of `coros`, run at the same time; when one fails, the rest is cancelled and its error raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(coro) for coro in coros]
+    except BaseExceptionGroup as failed:
+        error = failed.exceptions[0]
+        for other in failed.exceptions[1:]:
+            error.add_note(f"also failed: {other}")
+        raise error from error.__cause__
+    return [task.result() for task in running]
+
+
 async def finish(awaitable: Awaitable[T], *, timeout_s: float = 10.0) -> T:
     """Await clean-up that must not be cut short by a cancellation; TimeoutError when it takes too long."""
 

@@ -84,7 +84,9 @@ def _call(name: str, *args: object, path: "str | None" = None) -> int:
 
 def mount(source: str, target: str, fstype: str, flags: int, options: str = "") -> None:
     """mount(2)."""
-    result = _mount(os.fsencode(source), os.fsencode(target), fstype.encode() or None, flags, os.fsencode(options) or None)
+    result = _mount(
+        os.fsencode(source), os.fsencode(target), fstype.encode() or None, flags, os.fsencode(options) or None
+    )
     if result < 0:
         raise _fail(target)
 

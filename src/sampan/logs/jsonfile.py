@@ -110,48 +110,34 @@ class Encoder:
     def feed(self, chunk: bytes, time_ns: int) -> bytes:
         """The entries that `chunk` completes; empty when it ends no line."""
         text = self._rest + chunk if self._rest else chunk
-        end = text.rfind(b"\n") + 1
-        whole = text[:end]
-        self._rest = text[end:]
-        if end <= PART_BYTES and len(self._rest) < PART_BYTES:
-            return self._entries(whole, time_ns) if whole else b""
-        return self._feed_long(whole, time_ns)
+        after = self._before_time + timestamp(time_ns) + ENTRY_END
+        out = []
+        at, size = 0, len(text)
+        # Window by window: that finds the long lines, and blocks of this size are the quickest to allocate.
+        while True:
+            end = text.rfind(b"\n", at, at + PART_BYTES) + 1
+            if end:
+                out.append(_entries(text[at:end], after))
+            elif size - at >= PART_BYTES:
+                end = _part_end(text, at)
+                out.append(ENTRY_START + escape(text[at:end]) + after)
+            else:
+                break
+            at = end
+        self._rest = text[at:]
+        return b"".join(out)
 
     def flush(self, time_ns: int) -> bytes:
         """The entry of an unfinished last line, at the stream's end."""
         rest, self._rest = self._rest, b""
-        return self._part(rest, time_ns) if rest else b""
+        if not rest:
+            return b""
+        return ENTRY_START + escape(rest) + self._before_time + timestamp(time_ns) + ENTRY_END
 
-    def _feed_long(self, whole: bytes, time_ns: int) -> bytes:
-        """As `feed`, when there may be lines longer than PART_BYTES; `whole` ends with a newline or is empty."""
-        out = []
-        start = at = 0
-        while len(whole) - at > PART_BYTES:
-            line_end = whole.rfind(b"\n", at, at + PART_BYTES) + 1
-            if line_end:
-                at = line_end
-                continue
-            if at > start:
-                out.append(self._entries(whole[start:at], time_ns))
-            start = _part_end(whole, at)
-            out.append(self._part(whole[at:start], time_ns))
-            at = start
-        if len(whole) > start:
-            out.append(self._entries(whole[start:], time_ns))
-        rest, at = self._rest, 0
-        while len(rest) - at >= PART_BYTES:
-            end = _part_end(rest, at)
-            out.append(self._part(rest[at:end], time_ns))
-            at = end
-        self._rest = rest[at:]
-        return b"".join(out)
 
-    def _entries(self, lines: bytes, time_ns: int) -> bytes:
-        after = self._before_time + timestamp(time_ns) + ENTRY_END
-        return ENTRY_START + escape(lines[:-1]).replace(b"\n", b"\\n" + after + ENTRY_START) + b"\\n" + after
-
-    def _part(self, text: bytes, time_ns: int) -> bytes:
-        return ENTRY_START + escape(text) + self._before_time + timestamp(time_ns) + ENTRY_END
+def _entries(lines: bytes, after: bytes) -> bytes:
+    """Entries of whole lines; `after` is what follows a text."""
+    return ENTRY_START + escape(lines[:-1]).replace(b"\n", b"\\n" + after + ENTRY_START) + b"\\n" + after
 
 
 def _part_end(text: bytes, start: int) -> int:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sampan.base.tasks import TaskScope, finish, run_blocking
+from sampan.base.tasks import TaskScope, concurrently, finish, run_blocking
 
 
 def test_a_blocking_call_runs_in_another_thread() -> None:
@@ -91,3 +91,19 @@ def test_leaving_a_scope_cancels_and_awaits_what_still_runs() -> None:
         return seen
 
     assert asyncio.run(main()) == ["cancelled"]
+
+
+def test_concurrent_work_gives_its_results_in_order_and_raises_its_first_error_bare() -> None:
+    async def value(number: int) -> int:
+        await asyncio.sleep(0)
+        return number
+
+    async def fail() -> None:
+        raise ValueError("broken")
+
+    async def main() -> list[int]:
+        with pytest.raises(ValueError, match="broken"):
+            await concurrently(asyncio.sleep(60), fail())
+        return await concurrently(value(1), value(2))
+
+    assert asyncio.run(main()) == [1, 2]

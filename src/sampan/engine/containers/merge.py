@@ -1,0 +1,59 @@
+"""A create request's configuration with the image's merged in; pure.
+
+Spec    moby daemon/commit.go, merge: the request wins; an entrypoint in the request also drops the image's command;
+        environment, labels, exposed ports and volumes are united.
+"""
+
+import msgspec
+
+from sampan.api.wire.container import ContainerConfig, HealthConfig
+from sampan.api.wire.image import ImageConfig
+from sampan.errors import InvalidArgument
+
+
+def merged(asked: ContainerConfig, image: ImageConfig) -> ContainerConfig:
+    """The configuration that the container is going to have, hostname apart."""
+    entrypoint, cmd = asked.entrypoint, asked.cmd
+    if not entrypoint:
+        cmd = cmd or image.cmd
+        # [""] is how clients spell "no entrypoint, not even the image's"
+        entrypoint = image.entrypoint if entrypoint is None else entrypoint
+    if entrypoint == [""]:
+        entrypoint = None
+    return msgspec.structs.replace(
+        asked,
+        user=asked.user or image.user,
+        exposed_ports={**(image.exposed_ports or {}), **asked.exposed_ports},
+        env=_merged_env(asked.env or [], image.env or []),
+        labels={**(image.labels or {}), **(asked.labels or {})},
+        cmd=cmd,
+        entrypoint=entrypoint,
+        working_dir=asked.working_dir or image.working_dir,
+        volumes={**(image.volumes or {}), **(asked.volumes or {})} or None,
+        stop_signal=asked.stop_signal or image.stop_signal,
+        shell=asked.shell or image.shell or [],
+        healthcheck=_merged_health(asked.healthcheck, image),
+    )
+
+
+def command(config: ContainerConfig) -> tuple[str, list[str]]:
+    """The program and its arguments of a merged configuration."""
+    words = [*(config.entrypoint or []), *(config.cmd or [])]
+    if not words:
+        raise InvalidArgument("no command specified")
+    return words[0], words[1:]
+
+
+def _merged_env(asked: list[str], image: list[str]) -> list[str]:
+    names = {variable.partition("=")[0] for variable in asked}
+    return asked + [variable for variable in image if variable.partition("=")[0] not in names]
+
+
+def _merged_health(asked: HealthConfig | None, image: ImageConfig) -> HealthConfig | None:
+    if image.healthcheck is None:
+        return asked
+    inherited = {name: getattr(image.healthcheck, name) for name in image.healthcheck.__struct_fields__}
+    if asked is None:
+        return HealthConfig(**inherited)
+    own = {name: getattr(asked, name) for name in asked.__struct_fields__}
+    return HealthConfig(**{name: own[name] or inherited[name] for name in own})

@@ -1,0 +1,57 @@
+"""What happens when a container's first process ends; one aio task for each running container.
+
+Order       1. the endpoint is given back  2. the state moves  3. `die`  4. waiters are woken  5. --rm removes.
+            A client that waited for the exit may use the container's ports and name (--rm: after `removed`) at once.
+"""
+
+import logging
+
+from sampan import errors
+from sampan.base.clock import NS_PER_S
+from sampan.engine.containers.collaborators import Containers, Shim
+from sampan.engine.containers.notify import notify, notify_network, notify_volumes
+from sampan.engine.containers.record import Outcome
+from sampan.engine.containers.registry import Container
+from sampan.engine.containers.remove import remove_locked
+from sampan.runtime.request import ExitRecord
+
+_log = logging.getLogger("sampan.containers")
+
+
+async def supervise(deps: Containers, container: Container, shim: Shim) -> None:
+    """Wait for the exit and settle it."""
+    record = await shim.wait_exit()
+    async with deps.locks(container.id):
+        if container.shim is shim:
+            await settle(deps, container, outcome_of(record))
+
+
+def outcome_of(record: ExitRecord) -> Outcome:
+    return Outcome(
+        exit_code=record.exit_code,
+        error=record.error,
+        oom_killed=record.oom_killed,
+        started_at_ns=record.started_at_ns,
+        finished_at_ns=record.finished_at_ns,
+    )
+
+
+async def settle(deps: Containers, container: Container, outcome: Outcome) -> None:
+    """Make the container an exited one; the caller holds its lock."""
+    endpoint = deps.networks.endpoint(container.id)
+    try:
+        await deps.networks.leave(container.id)
+    except errors.Error:
+        # The exit is a fact whatever the network says; reconciliation at the next start removes what is left.
+        _log.exception("container %s: its network endpoint could not be removed", container.id[:12])
+    container.ended(outcome)
+    if endpoint is not None:
+        notify_network(deps, container, "disconnect", endpoint)
+    notify_volumes(deps, container, mounted=False)
+    if outcome.oom_killed:
+        notify(deps, container, "oom")
+    duration_s = max(0, outcome.finished_at_ns - outcome.started_at_ns) // NS_PER_S
+    notify(deps, container, "die", exitCode=str(outcome.exit_code), execDuration=str(duration_s))
+    container.wake("not-running", "next-exit")
+    if container.record.host.auto_remove and not container.is_restarting:
+        await remove_locked(deps, container, volumes=True)

@@ -1,0 +1,1 @@
+"""Execs: further processes in a running container, one verb a file."""

@@ -1,0 +1,209 @@
+"""The daemon's side of the launcher: start it, ask it, replace it when it dies.
+
+The launcher is a process of its own (`runtime.launcher`) because the daemon has threads and must not fork. It is executed
+once per daemon; its death costs nothing but the time to start another, for nothing is kept in it.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from typing import Any, Self
+
+from sampan import errors
+from sampan.engine.shim import Channel, Shim, raise_error, settle
+from sampan.runtime import message
+from sampan.runtime.launcher import interpreter
+from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
+
+
+HELPER_MODULES = ["sampan.storage.layer.helper"]
+
+
+class Netns:
+    """A network namespace by its descriptor, and a NETLINK_ROUTE socket that lives inside it."""
+
+    __slots__ = ("ns_fd", "route_fd")
+
+    def __init__(self, ns_fd: int, route_fd: int) -> None:
+        self.ns_fd = ns_fd
+        self.route_fd = route_fd
+
+    def close(self) -> None:
+        """Drop both; the namespace lives on as long as a process is in it. Safe to call twice."""
+        for fd in (self.ns_fd, self.route_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.ns_fd = self.route_fd = -1
+
+
+class Launcher:
+    """A running launcher process; use as `async with`."""
+
+    def __init__(self, *, log_fd: int = 2) -> None:
+        self._log_fd = log_fd
+        self._channel: Channel | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_closing = False
+
+    async def __aenter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._is_closing = True
+        self._stop()
+
+    @property
+    def pid(self) -> int:
+        """The launcher's pid, for tests and diagnosis."""
+        assert self._process is not None
+        return self._process.pid
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        image = interpreter.sealed_copy(interpreter.real_interpreter())
+        try:
+            # Popen with these arguments uses vfork(2) and execve(2): safe in a process with threads.
+            self._process = subprocess.Popen(
+                interpreter.command(theirs.fileno(), HELPER_MODULES),
+                executable=f"/proc/self/fd/{image}",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log_fd,
+                pass_fds=(theirs.fileno(), image),
+                env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONDONTWRITEBYTECODE": "1"}
+                | {k: v for k, v in os.environ.items() if k.startswith("SAMPAN_")},
+            )
+        finally:
+            os.close(image)
+            theirs.close()
+        self._channel = Channel(ours, on_close=self._died)
+
+    def _stop(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def _died(self) -> None:
+        # What it had been asked and not done is reported to the askers by the channel; the next request finds a new one.
+        self._channel = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _connected(self) -> Channel:
+        if self._is_closing:
+            raise errors.Unavailable("the engine is shutting down")
+        if self._channel is None:
+            self._start()
+        assert self._channel is not None
+        return self._channel
+
+    async def launch(
+        self, request: LaunchRequest, *, netns: Netns | None = None, attaches: list[AttachStream] | None = None
+    ) -> Shim:
+        """Fork a shim that prepares the container and waits; `Shim.start` lets it run. Takes the streams' descriptors."""
+        streams = attaches or []
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        body: message.Message = {
+            "do": "launch",
+            "request": request.to_json(),
+            "has_netns": netns is not None,
+            "attaches": [stream.to_json() for stream in streams],
+        }
+        fds = [theirs.fileno(), *([netns.ns_fd] if netns else []), *(stream.fd for stream in streams)]
+        try:
+            await self._send(body, fds)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            for stream in streams:
+                os.close(stream.fd)
+        return Shim(ours, exec_dir=request.exec_dir, exit_path=request.exit_path, clean_up=self.clean_up)
+
+    async def _send(self, body: message.Message, fds: list[int]) -> None:
+        try:
+            await self._connected().send(body, fds)
+        except (BrokenPipeError, ConnectionError):
+            # It died since we last looked. Nothing was taken from this request, so ask the next one.
+            self._channel = None
+            await self._connected().send(body, fds)
+
+    async def netns(self) -> Netns:
+        """A fresh network namespace; the caller closes it."""
+        for _ in range(2):
+            try:
+                _, fds = await self._connected().ask({"do": "netns"})
+                return Netns(fds[0], fds[1])
+            except errors.Unavailable:
+                if self._is_closing:
+                    raise
+        raise errors.Unavailable("the launcher died repeatedly")
+
+    async def unpack(self, root_path: str, tar_fd: int, *, options: dict[str, Any]) -> dict[str, Any]:
+        """Apply the tar layer that `tar_fd` yields to the directory `root_path`, in a helper chrooted there."""
+        return await self._help("unpack", {"root": root_path, "options": options}, [tar_fd])
+
+    async def clean_up(self, exec_dir: str, exit_path: str, cgroup: str = "") -> ExitRecord:
+        """End and remove what a dead shim left behind; returns the exit record."""
+        arguments = {"exec_dir": exec_dir, "exit_path": exit_path, "cgroup": cgroup}
+        return ExitRecord.from_json(await self._help("clean_up", arguments, []))
+
+    async def _help(self, name: str, arguments: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            await self._send({"do": "helper", "name": name, "arguments": arguments}, [theirs.fileno(), *fds])
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        found = await _one_message(ours)
+        if found is None:
+            raise errors.Internal(f"{name}: the helper was killed")
+        if "error" in found:
+            raise_error(found["error"])
+        answer: dict[str, Any] = found["ok"]
+        return answer
+
+
+async def _one_message(sock: socket.socket) -> dict[str, Any] | None:
+    """The one message that arrives on a socket, or None at its end; closes it."""
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Future[None] = loop.create_future()
+    sock.setblocking(False)
+    loop.add_reader(sock.fileno(), settle, arrived)
+    try:
+        await arrived
+        found = message.receive(sock)
+        return found[0] if found else None
+    finally:
+        loop.remove_reader(sock.fileno())
+        sock.close()
+
+
+async def reconnect(exec_dir: str, exit_path: str, clean_up: Callable[[str, str], Any]) -> Shim | ExitRecord | None:
+    """What became of a container after a daemon restart: its shim, its exit record, or None if it never ran.
+
+    A dead shim's container is ended and cleaned up on the way (exit code 137).
+    """
+    shim = await Shim.connect(exec_dir, exit_path, clean_up)
+    if shim is not None:
+        return shim
+    if os.path.isdir(exec_dir):
+        record: ExitRecord = await clean_up(exec_dir, exit_path)
+        return record
+    try:
+        with open(exit_path, encoding="utf-8") as file:
+            return ExitRecord.from_json(json.load(file))
+    except FileNotFoundError:
+        return None

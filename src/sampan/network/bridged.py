@@ -1,0 +1,124 @@
+"""The driver of bridge networks: a bridge, its addresses, published ports and the firewall around them.
+
+Order       open: bridge, addresses and ports of the restored endpoints, table, other firewalls, watch. `close` leaves
+            all that in the kernel as it is.
+Errors      OSError from what touches the kernel; `sampan.errors` from `reserve`.
+"""
+
+import logging
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface
+
+from sampan import errors
+from sampan.linux import netlink
+from sampan.network.bridge import Bridge, mac_address
+from sampan.network.drivers import Wishes
+from sampan.network.firewall import Firewall
+from sampan.network.foreign import ForeignChains
+from sampan.network.hostports import HostPorts
+from sampan.network.ipam import Pool
+from sampan.network.values import Endpoint, Netns, PublishedPort
+from sampan.network.watch import Watch
+
+_log = logging.getLogger("sampan.network")
+
+
+class BridgeDriver:
+    """Endpoints on one bridge; see `sampan.network.drivers.Driver`."""
+
+    def __init__(self, bridge: Bridge, gateway: IPv4Interface) -> None:
+        self._bridge = bridge
+        self._gateway = gateway
+        self._pool = Pool(gateway)
+        self._host_ports = HostPorts()
+        self._stack = ExitStack()
+
+    def open(self, endpoints: Iterable[Endpoint]) -> Watch:
+        """Make the kernel's side; `endpoints` are those that are to go on. Somebody has to run the watch returned."""
+        with ExitStack() as stack:
+            stack.callback(self._bridge.close)
+            stack.callback(self._host_ports.close)
+            nft = netlink.Socket(netlink.NETLINK_NETFILTER)
+            self._firewall = Firewall(self._bridge.name, self._gateway.network, nft)
+            stack.callback(self._firewall.close)
+            nft = netlink.Socket(netlink.NETLINK_NETFILTER)
+            self._foreign = ForeignChains(self._bridge.name, self._firewall.table, nft)
+            stack.callback(self._foreign.close)
+            watch = Watch(self._firewall, self._foreign)
+            stack.callback(watch.close)
+            self._bridge.ensure(self._gateway)
+            self._firewall.rebuild(endpoints)
+            self._foreign.open_up()
+            self._stack = stack.pop_all()
+        return watch
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def reserve(self, endpoint: Endpoint, wishes: Wishes) -> Endpoint:
+        address = self._pool.take()
+        published: list[PublishedPort] = []
+        try:
+            for binding in wishes.ports:
+                published.append(self._host_ports.claim(binding, str(address)))
+        except errors.Error as error:
+            self._give_back(address, published)
+            endpoint_text = f"{wishes.name} ({endpoint.endpoint_id})"
+            message = f"driver failed programming external connectivity on endpoint {endpoint_text}: {error}"
+            raise type(error)(message) from error
+        return replace(
+            endpoint,
+            ip_address=str(address),
+            prefix_length=self._gateway.network.prefixlen,
+            gateway=str(self._gateway.ip),
+            mac_address=wishes.mac or mac_address(address).hex(":"),
+            host_interface=self._bridge.interface_name(endpoint.endpoint_id),
+            published=tuple(published),
+        )
+
+    def restore(self, endpoint: Endpoint) -> None:
+        address = IPv4Address(endpoint.ip_address)
+        try:
+            self._pool.claim(address)
+        except errors.InvalidArgument:
+            _log.warning("container %s keeps %s, outside of %s", endpoint.container_id, address, self._pool.subnet)
+        for port in endpoint.published:
+            if not self._host_ports.restore(port):
+                where = f"{port.host_ip}:{port.host_port}/{port.protocol}"
+                _log.warning("host port %s of container %s has been taken", where, endpoint.container_id)
+
+    def connect(self, endpoint: Endpoint, netns: Netns | None) -> None:
+        if netns is None:
+            raise ValueError("a bridge network needs a network namespace")
+        self._bridge.attach(endpoint, netns)
+        if endpoint.published:
+            self._firewall.publish(endpoint)
+
+    def disconnect(self, endpoint: Endpoint, *, namespace_stays: bool) -> None:
+        if endpoint.published:
+            self._firewall.withdraw(endpoint)
+        if namespace_stays:
+            self._bridge.remove(endpoint)
+        else:
+            self._bridge.silence(endpoint)
+
+    def free(self, endpoint: Endpoint) -> None:
+        self._give_back(IPv4Address(endpoint.ip_address), endpoint.published)
+
+    def sweep(self, endpoints: list[Endpoint]) -> None:
+        """Remove what belongs to none of the endpoints; blocking."""
+        self._bridge.sweep(endpoints)
+        self._firewall.rebuild(endpoints)
+
+    def teardown(self) -> None:
+        """Remove everything of ours from the kernel, for good; blocking."""
+        self._foreign.withdraw()
+        self._firewall.delete()
+        self._bridge.delete()
+
+    def _give_back(self, address: IPv4Address, published: Iterable[PublishedPort]) -> None:
+        for port in published:
+            self._host_ports.release(port)
+        self._pool.release(address)

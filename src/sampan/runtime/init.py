@@ -1,0 +1,210 @@
+"""A container's first process, from its birth to execve.
+
+It is cloned by the shim into new mount, PID, UTS, IPC (and network, cgroup) namespaces, and talks with it over `sync`:
+
+    shim                                             init
+      │ clone3 ─────────────────────────────────────▶ │ not dumpable; joins the network namespace
+      │ (makes the cgroups)                           │ mounts and enters the root, mounts the rest
+      │ ── cgroup {fds of the cgroups' task files} ──▶ │ joins the cgroups, enters a cgroup namespace
+      │ ◀──────────── terminal {fd of the master} ─── │ (only with a terminal)
+      │ ◀─────────────────────────────────── ready ── │ user, limits, capabilities are in force
+      │ ── go ──────────────────────────────────────▶ │ (the network is complete)
+      │ ◀────────────────────────────── end of file ── │ execve succeeded: `sync` was close-on-exec
+      │ ◀── error {message, exit_code} ────────────── │ or it failed, at any point above
+
+Security    Not dumpable until execve: nothing in the container can trace it, read its memory or open its /proc/<pid>/exe,
+            which is a sealed copy of the interpreter in any case (`runtime.launcher.interpreter`). It holds no
+            descriptor of a host directory once the root is entered.
+"""
+
+import os
+import socket
+
+from sampan.linux import constants as c
+from sampan.linux import syscalls
+from sampan.runtime import message, restrict, rootfs
+from sampan.runtime.identity import IdentityError, look_up
+from sampan.runtime.restrict import StageError
+from sampan.runtime.steps import Root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from sampan.runtime.request import LaunchRequest
+    from sampan.runtime.steps import Step
+
+ENTER_CGROUP = b"0"  # "the writing thread" (cgroups(7))
+
+
+class Stage:
+    """What init inherits from the shim's memory: the request, the plan, its end of `sync`, stdio, the namespaces."""
+
+    __slots__ = (
+        "_joined",
+        "filter_program",
+        "has_cgroup_ns",
+        "netns_fd",
+        "request",
+        "staging",
+        "stdio",
+        "steps",
+        "sync",
+    )
+
+    def __init__(
+        self,
+        request: "LaunchRequest",
+        steps: "list[Step]",
+        sync: socket.socket,
+        *,
+        stdio: "tuple[int, int, int] | None",
+        netns_fd: int,
+        staging: str,
+        filter_program: bytes = b"",
+    ) -> None:
+        self.request = request
+        self.steps = steps
+        self.sync = sync
+        self.stdio = stdio
+        self.netns_fd = netns_fd
+        self.staging = staging
+        self.filter_program = filter_program
+        namespaces = (request.spec.get("linux") or {}).get("namespaces") or []
+        self.has_cgroup_ns = any(ns["type"] == "cgroup" and not ns.get("path") for ns in namespaces)
+        self._joined = False
+
+    def enter_cgroup(self) -> None:
+        """Join the cgroups that the shim has made meanwhile; once."""
+        if self._joined:
+            return
+        self._joined = True
+        enter_cgroup(self.sync)
+        if self.has_cgroup_ns:
+            syscalls.unshare(c.CLONE_NEWCGROUP)
+
+
+def enter_cgroup(sync: socket.socket) -> None:
+    """Receive the cgroups' task files and join each."""
+    found = message.receive(sync)
+    if found is None:
+        raise StageError("the shim went away")
+    for fd in found[1]:
+        os.write(fd, ENTER_CGROUP)
+        os.close(fd)
+
+
+def report(sync: socket.socket, error: Exception) -> None:
+    """Tell the shim why there will be no execve."""
+    code = error.exit_code if isinstance(error, StageError) else restrict.FAILED
+    message.send(sync, {"event": "error", "message": str(error), "exit_code": code})
+
+
+def run(stage: Stage) -> "NoReturn":
+    """Everything from the first instruction to execve; never returns."""
+    try:
+        _run(stage)
+    except StageError as error:
+        report(stage.sync, error)
+    except BaseException as error:  # whatever it is, the shim must hear it: this process has no other voice
+        report(stage.sync, StageError(f"{type(error).__name__}: {error}"))
+    os._exit(1)
+
+
+def _run(stage: Stage) -> None:
+    request, spec = stage.request, stage.request.spec
+    process = spec["process"]
+    syscalls.prctl(c.PR_SET_DUMPABLE, 0)
+    restrict.default_signals()
+    os.umask(0)
+    if stage.netns_fd >= 0:
+        syscalls.setns(stage.netns_fd, c.CLONE_NEWNET)
+    root = _make_root(stage)
+    if spec.get("hostname"):
+        socket.sethostname(spec["hostname"])
+    _run_steps(stage.steps, root)
+    stage.enter_cgroup()
+    try:
+        identity = look_up(root.fd, request.user, request.groups)
+    except IdentityError as error:
+        raise StageError(str(error)) from error
+    restrict.enter_directory(root.fd, process.get("cwd") or "/", identity, create=request.create_cwd)
+    stdio = stage.stdio or _terminal(stage, root, process)
+    restrict.take_stdio(stdio, is_terminal=stage.stdio is None)
+    own_stdio(identity.uid)
+    os.umask((process.get("user") or {}).get("umask") or 0o022)
+    _adjust_oom_score(process)
+    os.close(root.fd)
+    syscalls.join_session_keyring(f"_ses.{request.id}")
+    restrict.restrict(process, identity, stage.filter_program)
+    environment = with_home(process.get("env") or [], identity.home)
+    program = restrict.find_program(process["args"], environment)
+    message.send(stage.sync, {"event": "ready"})
+    if message.receive(stage.sync) is None:
+        raise StageError("the shim went away")
+    restrict.execute(program, process["args"], environment)
+
+
+def _make_root(stage: Stage) -> Root:
+    spec = stage.request.spec
+    propagation = c.MS_PRIVATE
+    for mount in spec.get("mounts") or []:
+        if any(word.endswith(("slave", "shared")) for word in mount.get("options") or []):
+            propagation = c.MS_SLAVE
+    syscalls.mount("", "/", "", c.MS_REC | propagation)
+    for step in stage.steps:
+        _attempt(step, step.prepare)
+    rootfs.mount_root(stage.request.rootfs, stage.staging)
+    root = Root(stage.enter_cgroup)
+    root.fd = rootfs.enter_root(stage.staging)
+    return root
+
+
+def _run_steps(steps: "list[Step]", root: Root) -> None:
+    for step in steps:
+        _attempt(step, lambda step=step: step.execute(root))
+
+
+def _attempt(step: "Step", action: "Any") -> None:
+    try:
+        action()
+    except OSError as error:
+        where = f" ({error.filename!r})" if error.filename else ""
+        raise StageError(f"{step.describe()}: {(error.strerror or str(error)).lower()}{where}") from error
+
+
+def _terminal(stage: Stage, root: Root, process: "dict[str, Any]") -> "tuple[int, int, int]":
+    master, slave = restrict.open_terminal(root.fd)
+    size = process.get("consoleSize") or {}
+    if size:
+        restrict.set_size(master, height=size.get("height", 0), width=size.get("width", 0))
+    # /dev/console is the terminal itself: bound, for a link would resolve elsewhere in other devpts instances.
+    os.close(os.open("/dev/console", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    tree = syscalls.open_tree(slave, "", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_EMPTY_PATH)
+    target = os.open("/dev/console", os.O_PATH | os.O_CLOEXEC)
+    syscalls.move_mount(tree, target)
+    os.close(target)
+    message.send(stage.sync, {"event": "terminal"}, [master])
+    os.close(master)
+    return slave, slave, slave
+
+
+def own_stdio(uid: int) -> None:
+    """Give standard streams to the user, so that /dev/stdout can be opened anew; not what is shared with the host."""
+    if uid:
+        null = os.stat("/dev/null").st_rdev
+        for fd in range(3):
+            if os.fstat(fd).st_rdev != null:
+                os.fchown(fd, uid, -1)
+
+
+def with_home(environment: "list[str]", home: str) -> "list[str]":
+    """The environment with HOME set, if it was not."""
+    return environment if any(text.startswith("HOME=") for text in environment) else [*environment, f"HOME={home}"]
+
+
+def _adjust_oom_score(process: "dict[str, Any]") -> None:
+    score = process.get("oomScoreAdj")
+    if score is not None:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(score))

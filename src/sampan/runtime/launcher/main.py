@@ -1,0 +1,101 @@
+"""The launcher: a small warm process that forks shims and helpers, because the daemon has threads and must not.
+
+Requests on its socket (`runtime.message`; the daemon holds the other end, and its closing ends the launcher):
+
+    launch   {request, has_netns, attaches} + control socket, netns?, attached sockets   forks a shim; no answer
+    netns    {}                        answer {} + descriptor of a new network namespace, route socket inside it
+    helper   {name, arguments} + answer socket, descriptors                               forks a helper, which answers
+
+Memory      Everything a child may need is imported here once; gc.freeze keeps its pages shared between all children.
+Children    are reaped by the kernel (SIGCHLD ignored); a shim puts that back for its own.
+"""
+
+import gc
+import os
+import signal
+import socket
+import sys
+
+from sampan.linux import syscalls
+from sampan.runtime import message
+from sampan.runtime.cgroup.detect import hierarchies
+from sampan.runtime.launcher import helpers
+from sampan.runtime.launcher.netns import Namespaces
+from sampan.runtime.shim import main as shim
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+
+class Launcher:
+    """The loop; `run` returns when the daemon has gone."""
+
+    __slots__ = ("_namespaces", "_sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._namespaces = Namespaces()
+
+    def run(self) -> None:
+        while True:
+            # With nothing to do, make a namespace ahead; only then wait.
+            if not self._namespaces.is_full:
+                self._sock.setblocking(False)
+            try:
+                found = message.receive(self._sock)
+            except BlockingIOError:
+                self._namespaces.stock()
+                continue
+            finally:
+                self._sock.setblocking(True)
+            if found is None:
+                return
+            body, fds = found
+            self._obey(body, fds)
+            for fd in fds:
+                os.close(fd)
+
+    def _obey(self, body: "dict[str, Any]", fds: "list[int]") -> None:
+        if body["do"] == "launch":
+            if os.fork() == 0:
+                self._become_child()
+                shim.run(body, fds)
+        elif body["do"] == "helper":
+            if os.fork() == 0:
+                self._become_child()
+                helpers.run(body, fds)
+        elif body["do"] == "netns":
+            fd, route = self._namespaces.take()
+            message.send(self._sock, {"seq": body["seq"], "ok": {}}, [fd, route.fileno()])
+            os.close(fd)
+            route.close()
+
+    def _become_child(self) -> None:
+        # The daemon learns from the end of this socket that the launcher died: no child may hold it open.
+        self._sock.close()
+        self._namespaces.close()
+
+
+def main(socket_fd: int, helper_modules: "list[str]") -> "NoReturn":
+    """The launcher's life; `socket_fd` is its end of the daemon's socket pair."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it goes when the daemon goes, not before
+    with open("/proc/self/comm", "wb") as comm:
+        comm.write(b"sampan-launcher")
+    os.set_inheritable(socket_fd, False)
+    sock = socket.socket(fileno=socket_fd)
+    syscalls.close_range(socket_fd + 1, 0xFFFFFFFF)
+    os.umask(0o022)
+    os.chdir("/")
+    hierarchies()
+    for name in helper_modules:
+        helpers.register(name)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    Launcher(sock).run()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,51 @@
+"""Fresh network namespaces, made ahead of need.
+
+The launcher has one thread, so it may leave its own namespace for a moment: unshare(2), take descriptors, and back.
+A namespace that nobody holds any more is taken down by the kernel, so nothing can leak.
+"""
+
+import os
+import socket
+
+from sampan.linux import constants as c
+from sampan.linux import syscalls
+
+SPARES = 2
+
+
+class Namespaces:
+    """A stock of namespaces; each is (descriptor, NETLINK_ROUTE socket that lives inside)."""
+
+    __slots__ = ("_home_fd", "_spares")
+
+    def __init__(self) -> None:
+        self._home_fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._spares: list[tuple[int, socket.socket]] = []
+
+    def take(self) -> "tuple[int, socket.socket]":
+        """One that nobody has used; the caller closes both descriptors."""
+        return self._spares.pop() if self._spares else self._make()
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._spares) >= SPARES
+
+    def stock(self) -> None:
+        """Make one ahead."""
+        self._spares.append(self._make())
+
+    def _make(self) -> "tuple[int, socket.socket]":
+        syscalls.unshare(c.CLONE_NEWNET)
+        try:
+            route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+            return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC), route
+        finally:
+            syscalls.setns(self._home_fd, c.CLONE_NEWNET)
+
+    def close(self) -> None:
+        """Drop the stock, as every forked child does."""
+        for fd, route in self._spares:
+            os.close(fd)
+            route.close()
+        self._spares = []
+        os.close(self._home_fd)

@@ -1,0 +1,91 @@
+"""A container's root, planned from the OCI config and carried out by its first process.
+
+Order       1. `Step.prepare`: descriptors of everything that comes from the host (bind sources), in the host's view
+            2. `mount_root`, `enter_root`: the root is mounted and entered by pivot_root(2); no name leads to the host
+            3. `Step.execute`: mounts, nodes and links, resolved by the kernel inside the new root
+            4. read-only and masked paths, a read-only root
+Spec        runtime-spec 1.2, config.md "Mounts", config-linux.md "Default Devices", "Masked Paths".
+"""
+
+import os
+import stat
+
+from sampan.linux import constants as c
+from sampan.linux import syscalls
+from sampan.linux.mount import CHDIR, Mount, parse_options
+from sampan.runtime.cgroupmount import CgroupMount
+from sampan.runtime.steps import Bind, FileSystem, Mask, Nodes, ReadOnly, ReadOnlyAgain, Step, Sysctl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+DEFAULT_NODES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
+
+
+def plan(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "list[Step]":
+    """The steps for an OCI config, in order; pure. `cgroup_folders`: controller to directory, "" for version 2."""
+    linux = spec.get("linux") or {}
+    has_cgroup_ns = any(ns["type"] == "cgroup" and not ns.get("path") for ns in linux.get("namespaces") or [])
+    steps: list[Step] = []
+    again: list[Step] = []
+    for found in spec.get("mounts") or []:
+        kind = found.get("type") or ""
+        mount = Mount(kind, found.get("source") or "", found["destination"], list(found.get("options") or []))
+        options = parse_options(mount.options)
+        if kind == "cgroup":
+            steps.append(CgroupMount(mount, cgroup_folders, has_namespace=has_cgroup_ns))
+        elif kind == "bind" or options.flags & c.MS_BIND:
+            steps.append(Bind(mount))
+        else:
+            steps.append(FileSystem(mount))
+            if kind == "tmpfs" and options.flags & c.MS_RDONLY:
+                again.append(ReadOnlyAgain(mount.target, options.flags & (c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC)))
+            if mount.target == "/dev":
+                steps.append(Nodes(_nodes(linux.get("devices") or [])))
+    steps += [Sysctl(name, str(value)) for name, value in (linux.get("sysctl") or {}).items()]
+    if linux.get("readonlyPaths"):
+        steps.append(ReadOnly(linux["readonlyPaths"]))
+    if linux.get("maskedPaths"):
+        steps.append(Mask(linux["maskedPaths"]))
+    if (spec.get("root") or {}).get("readonly"):
+        again.append(ReadOnlyAgain("/", 0))
+    return steps + again
+
+
+def _nodes(devices: "list[dict[str, Any]]") -> "list[tuple[str, int, int, int, int, int]]":
+    kinds = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
+    found = []
+    for device in devices:
+        mode = kinds[device["type"]] | (device.get("fileMode") or 0o666) & 0o7777
+        numbers = device.get("major", 0), device.get("minor", 0)
+        found.append((device["path"], mode, *numbers, device.get("uid") or 0, device.get("gid") or 0))
+    named = {path for path, *_ in found}
+    usual = [(f"/dev/{name}", stat.S_IFCHR | 0o666, major, minor, 0, 0) for name, major, minor in DEFAULT_NODES]
+    return [node for node in usual if node[0] not in named] + found
+
+
+def mount_root(mounts: "list[Mount]", staging: str) -> None:
+    """Mount the root on the directory `staging` of this process's own mount namespace."""
+    for mount in mounts:
+        options = parse_options(mount.options)
+        for word in options.ours:
+            if word.startswith(CHDIR):
+                os.chdir(word.removeprefix(CHDIR))
+        target = staging if not mount.target else f"{staging}/{mount.target}"
+        if mount.type == "bind" or options.flags & c.MS_BIND:
+            syscalls.mount(mount.source, target, "", c.MS_BIND | options.flags & c.MS_REC)
+            if options.flags & ~(c.MS_BIND | c.MS_REC):
+                syscalls.mount("", target, "", c.MS_REMOUNT | c.MS_BIND | options.flags)
+        else:
+            syscalls.mount(mount.source or mount.type, target, mount.type, options.flags, options.data)
+
+
+def enter_root(staging: str) -> int:
+    """Make the mount at `staging` the root and let go of the old one; returns an O_PATH descriptor of the new root."""
+    os.chdir(staging)
+    # Both on ".": the old root ends up below the new one and goes with a lazy unmount (pivot_root(2), "NOTES").
+    syscalls.pivot_root(".", ".")
+    syscalls.umount2(".", c.MNT_DETACH)
+    os.chdir("/")
+    return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

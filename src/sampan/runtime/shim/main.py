@@ -1,0 +1,354 @@
+"""The shim: supervises one container from its launch to its end, whatever becomes of daemon and launcher.
+
+Life        launched ──(init ready, daemon says start)──▶ running ──(init ends)──▶ ended ──(clients served)──▶ gone
+            launched ──(init fails, or the daemon goes away before start)──▶ gone, with nothing left behind
+Files       <exec_dir>/shim.sock    control connections
+            <exec_dir>/state.json   {"pid", "start_ticks", "shim_pid", "shim_ticks", "cgroup", "exit_path"}: what
+                                    `runtime.cleanup` needs if this process dies
+            <exit_path>             the exit record, written durably before anybody hears of the end
+At the end  drained output, closed log, exit record, no cgroups, no exec_dir: in this order, then the exit event; so who has
+            heard of the exit may start or remove the container again at once.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+
+from sampan.base.atomicfile import write_atomic
+from sampan.linux import constants as c
+from sampan.linux import syscalls
+from sampan.linux.process import start_ticks
+from sampan.logs.writer import LogFile
+from sampan.runtime import restrict
+from sampan.runtime.cgroup.detect import cgroup_for
+from sampan.runtime.cleanup import SOCKET, STATE, remove_cgroup, remove_exec_dir
+from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
+from sampan.runtime.shim.control import Connection, Refused, Request
+from sampan.runtime.shim.loop import IN, Loop
+from sampan.runtime.shim.process import Pipes, Process
+from sampan.runtime.shim.start import clone_init, join_container
+from sampan.runtime.shim.stdio import Stdio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+LINGER_S = 30.0  # for clients that are slow to take the last output
+STRAY_OUTPUT_S = 0.2  # for pipes that a surviving process of a shared PID namespace holds open
+
+
+class Shim:
+    """The supervisor of one container; `run` returns when nothing is left to do."""
+
+    def __init__(self, request: LaunchRequest, control: socket.socket, *, netns_fd: int) -> None:
+        self.request = request
+        self.loop = Loop()
+        self.cgroup = cgroup_for(request.spec["linux"]["cgroupsPath"])
+        self.execs: dict[str, Process] = {}
+        self.connections: list[Connection] = []
+        self._start_request: Request | None = None
+        self._failed: dict[str, Any] | None = None
+        self._is_ready = False
+        self._went = False
+        self._started_at_ns = 0
+        self._netns_fd = netns_fd
+        self._joined_pid_ns = False
+        self._record: ExitRecord | None = None
+        self._open_directory()
+        self._connect(control)
+        self.log = self._open_log()
+        self.stdio = Stdio(
+            self.loop, log=self.log, close_input_at_end=request.stdin_once and not request.tty, on_drained=self._drained
+        )
+        self.init: Process | None = None
+
+    # the beginning
+
+    def _open_directory(self) -> None:
+        os.makedirs(self.request.exec_dir, 0o700, exist_ok=True)
+        os.chdir(self.request.exec_dir)  # a socket's address has 108 bytes at most: bind by its short name
+        os.mkdir(init_staging(self.request))
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(SOCKET)
+        self._listener.listen(8)
+        os.chdir("/")
+        try:
+            os.unlink(self.request.exit_path)  # of the run before
+        except FileNotFoundError:
+            pass
+        self.loop.watch(self._listener.fileno(), IN, lambda events: self._connect(self._listener.accept()[0]))
+
+    def _open_log(self) -> "LogFile | None":
+        log = self.request.log
+        if log["driver"] != "json-file":
+            return None
+        return LogFile(log["path"], log.get("max_size") or 0, log.get("max_file") or 1)
+
+    def _connect(self, sock: socket.socket) -> None:
+        self.connections.append(Connection(self.loop, sock, self._obey, self._disconnected))
+
+    def _disconnected(self, connection: Connection) -> None:
+        self.connections.remove(connection)
+        if self._failed is not None:
+            self.loop.stop()
+        elif not self._went and not self.connections:
+            # Nobody will ever say start: the daemon died half-way through a launch.
+            self._give_up({"message": "the daemon went away", "exit_code": restrict.FAILED})
+
+    def launch(self) -> None:
+        """Clone the first process and set its cgroups up; failures are reported as the answer to `start`."""
+        request = self.request
+        pipes = None if request.tty else Pipes(with_input=request.open_stdin)
+        pid, pidfd, sync = clone_init(request, self.cgroup, pipes, netns_fd=self._netns_fd)
+        if pipes is not None:
+            pipes.close_theirs()
+            self.stdio.open_pipes(*pipes.ours)
+        if self._netns_fd >= 0:
+            os.close(self._netns_fd)
+        self.init = Process(
+            self.loop,
+            pid,
+            pidfd,
+            sync,
+            self.stdio,
+            on_start=self._init_started,
+            on_exit=self._init_ended,
+            on_ready=self._init_ready,
+        )
+        state = {
+            "pid": pid,
+            "start_ticks": start_ticks(pid),
+            "shim_pid": os.getpid(),
+            "shim_ticks": start_ticks(os.getpid()),
+            "cgroup": self.cgroup.path,
+            "exit_path": request.exit_path,
+        }
+        write_atomic(f"{request.exec_dir}/{STATE}", json.dumps(state).encode(), durable=False)
+
+    def _init_ready(self) -> None:
+        self._is_ready = True
+        self._go_if_complete()
+
+    def _go_if_complete(self) -> None:
+        if self._is_ready and self._start_request is not None and not self._went:
+            assert self.init is not None
+            self._went = True
+            self._started_at_ns = time.time_ns()
+            self.init.go()
+
+    def _init_started(self, error: "dict[str, Any] | None") -> None:
+        if error is None and self._went:
+            assert self.init is not None and self._start_request is not None
+            self._start_request.succeed(pid=self.init.pid, started_at_ns=self._started_at_ns)
+            return
+        self._give_up(error or {"message": "container init died", "exit_code": restrict.FAILED})
+
+    def _give_up(self, error: "dict[str, Any]") -> None:
+        """The container never ran: leave nothing, then say why."""
+        self._went = True
+        if self.init is not None:
+            self.init.abandon()
+        self.stdio.close()
+        if self.log is not None:
+            self.log.close(time.time_ns())
+        remove_cgroup(self.cgroup)
+        self._listener.close()
+        remove_exec_dir(self.request.exec_dir)
+        if self._start_request is not None:
+            self._start_request.fail("StartFailed", error["message"], exit_code=error["exit_code"])
+            self.loop.stop()
+        elif self.connections:
+            self._failed = error  # the daemon will ask
+        else:
+            self.loop.stop()
+
+    # requests
+
+    def _obey(self, request: Request) -> None:
+        do = request.body["do"]
+        action = _ACTIONS.get(do)
+        if action is None:
+            raise Refused("Unimplemented", f"the shim does not know {do!r}")
+        action(self, request)
+
+    def _do_start(self, request: Request) -> None:
+        if self._start_request is not None:
+            raise Refused("Conflict", "already started")
+        self._start_request = request
+        if self._failed is not None:
+            request.fail("StartFailed", self._failed["message"], exit_code=self._failed["exit_code"])
+            self.loop.stop()
+            return
+        self._go_if_complete()
+
+    def _do_discard(self, request: Request) -> None:
+        if self._went:
+            raise Refused("Conflict", "already started")
+        self._give_up({"message": "discarded", "exit_code": restrict.FAILED})
+        request.succeed()
+        self.loop.stop()
+
+    def _do_state(self, request: Request) -> None:
+        assert self.init is not None
+        request.succeed(
+            pid=self.init.pid,
+            started_at_ns=self._started_at_ns,
+            execs={name: {"pid": process.pid, "is_running": True} for name, process in self.execs.items()},
+        )
+
+    def _do_attach(self, request: Request) -> None:
+        self.stdio.attach(AttachStream.from_json(request.fds.pop(0), request.body["stream"]))
+        request.succeed()
+
+    def _do_exec(self, request: Request) -> None:
+        if self.init is None or not self.init.is_started or self.init.exit_code is not None:
+            raise Refused("Conflict", f"container {self.request.id} is not running")
+        self._enter_pid_namespace()
+        join_container(self, request)
+
+    def _enter_pid_namespace(self) -> None:
+        # From now on this process's children are born in the container; it stays where it is itself (setns(2)).
+        assert self.init is not None
+        if not self._joined_pid_ns:
+            self._joined_pid_ns = True
+            syscalls.setns(self.init.pidfd, c.CLONE_NEWPID)
+
+    def _process(self, request: Request) -> Process:
+        name = request.body.get("exec")
+        process = self.execs.get(name) if name else self.init
+        if process is None or process.exit_code is not None:
+            raise Refused("NotFound", "process is not running")
+        return process
+
+    def _do_resize(self, request: Request) -> None:
+        process = self._process(request)
+        if process.stdio.terminal_fd < 0:
+            raise Refused("Conflict", "the process has no terminal")
+        height, width = request.body["height"], request.body["width"]
+        restrict.set_size(process.stdio.terminal_fd, height=height, width=width)
+        request.succeed()
+
+    def _do_kill(self, request: Request) -> None:
+        number = request.body["signal"]
+        try:
+            self._process(request).kill(number)
+        except ProcessLookupError:
+            raise Refused("NotFound", "process is not running") from None
+        if request.body.get("all"):
+            for pid in self.cgroup.pids():
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    continue
+        request.succeed()
+
+    def _do_freeze(self, request: Request) -> None:
+        self.cgroup.freeze(frozen=request.body["frozen"])
+        request.succeed()
+
+    def tell(self, event: "dict[str, object]") -> None:
+        """Send an event to every daemon that listens."""
+        for connection in list(self.connections):
+            connection.send(event)
+
+    # the end
+
+    def _init_ended(self, exit_code: int) -> None:
+        finished_at_ns = time.time_ns()
+        self._record = ExitRecord(
+            exit_code=exit_code,
+            oom_killed=self.cgroup.oom_kills() > 0,
+            started_at_ns=self._started_at_ns,
+            finished_at_ns=finished_at_ns,
+        )
+        if self.stdio.is_drained:
+            self._finish()
+        else:
+            self.loop.after(STRAY_OUTPUT_S, self.stdio.end_sources)
+
+    def _drained(self) -> None:
+        if self._record is not None:
+            self._finish()
+
+    def _finish(self) -> None:
+        record = self._record
+        assert record is not None
+        if self.log is not None:
+            self.log.close(time.time_ns())
+            self.log = None
+        write_atomic(self.request.exit_path, json.dumps(record.to_json()).encode())
+        remove_cgroup(self.cgroup)
+        self.loop.unwatch(self._listener.fileno())
+        self._listener.close()
+        remove_exec_dir(self.request.exec_dir)
+        self.tell({"event": "exit", "record": record.to_json()})
+        self.loop.after(LINGER_S, self.loop.stop)
+        self._leave_when_served()
+
+    def _leave_when_served(self) -> None:
+        processes = [self.stdio, *(process.stdio for process in self.execs.values())]
+        if self.execs or any(stdio.has_unsent for stdio in processes):
+            self.loop.after(0.01, self._leave_when_served)
+        else:
+            self.loop.stop()
+
+    def close(self) -> None:
+        """Close what clients wait on; the process exits right after."""
+        self.stdio.close()
+        for process in self.execs.values():
+            process.stdio.close()
+
+
+_ACTIONS = {
+    "start": Shim._do_start,
+    "discard": Shim._do_discard,
+    "state": Shim._do_state,
+    "attach": Shim._do_attach,
+    "exec": Shim._do_exec,
+    "resize": Shim._do_resize,
+    "kill": Shim._do_kill,
+    "freeze": Shim._do_freeze,
+}
+
+
+def init_staging(request: LaunchRequest) -> str:
+    """The directory on which init mounts the root, in its own mount namespace."""
+    return f"{request.exec_dir}/rootfs"
+
+
+def run(body: "dict[str, Any]", fds: "list[int]") -> "NoReturn":
+    """The shim's whole life, in a process that the launcher has just forked.
+
+    `fds`: the control socket; the network namespace if body["has_netns"]; one per entry of body["attaches"].
+    """
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        with open("/proc/self/comm", "wb") as comm:
+            comm.write(b"sampan-shim")
+        control = socket.socket(fileno=fds.pop(0))
+        netns_fd = fds.pop(0) if body["has_netns"] else -1
+        _supervise(LaunchRequest.from_json(body["request"]), control, netns_fd, body["attaches"], fds)
+        code = 0
+    except BaseException as error:  # the process's edge: what goes wrong here has nowhere else to be told
+        sys.stderr.write(f"shim {os.getpid()}: {type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _supervise(
+    request: LaunchRequest, control: socket.socket, netns_fd: int, attaches: "list[dict[str, Any]]", fds: "list[int]"
+) -> None:
+    shim = Shim(request, control, netns_fd=netns_fd)
+    for found, fd in zip(attaches, fds, strict=True):
+        shim.stdio.attach(AttachStream.from_json(fd, found))
+    try:
+        shim.launch()
+    except OSError as error:
+        shim._give_up({"message": str(error), "exit_code": restrict.FAILED})
+    shim.loop.run()
+    shim.close()

@@ -1,0 +1,143 @@
+"""A process that the shim started: the container's first one or an exec; its pidfd, its stdio, its end."""
+
+import os
+import signal
+import socket
+
+from sampan.linux import syscalls
+from sampan.runtime import message
+from sampan.runtime.shim.loop import IN, Loop
+from sampan.runtime.shim.stdio import Stdio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KILLED = 128  # plus the signal's number, as shells count
+
+
+class Pipes:
+    """Three pipes for a process without a terminal: `theirs` for the child, `ours` for the shim."""
+
+    __slots__ = ("ours", "theirs")
+
+    def __init__(self, *, with_input: bool) -> None:
+        output, error = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+        if with_input:
+            given = os.pipe2(os.O_CLOEXEC)
+        else:
+            given = (os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1)
+        self.theirs = (given[0], output[1], error[1])
+        self.ours = (given[1], output[0], error[0])
+
+    def close_theirs(self) -> None:
+        for fd in self.theirs:
+            os.close(fd)
+
+    def close_ours(self) -> None:
+        for fd in self.ours:
+            if fd >= 0:
+                os.close(fd)
+
+
+class Process:
+    """From clone to the reaped end. `on_start(error)` once, with None after execve; `on_exit(code)` once, if it started."""
+
+    __slots__ = (
+        "_error",
+        "_loop",
+        "_on_ready",
+        "_on_start",
+        "_sync",
+        "exit_code",
+        "is_started",
+        "on_exit",
+        "pid",
+        "pidfd",
+        "stdio",
+    )
+
+    def __init__(
+        self,
+        loop: Loop,
+        pid: int,
+        pidfd: int,
+        sync: socket.socket,
+        stdio: Stdio,
+        *,
+        on_start: "Callable[[dict[str, object] | None], None]",
+        on_exit: "Callable[[int], None]",
+        on_ready: "Callable[[], None] | None" = None,
+    ) -> None:
+        self._loop = loop
+        self.pid = pid
+        self.pidfd = pidfd
+        self._sync = sync
+        self.stdio = stdio
+        self._on_start = on_start
+        self._on_ready = on_ready
+        self.on_exit = on_exit
+        self._error: dict[str, object] | None = None
+        self.is_started = False
+        self.exit_code: int | None = None
+        loop.watch(sync.fileno(), IN, self._hear)
+        loop.watch(pidfd, IN, self._ended)
+
+    def go(self) -> None:
+        """Let a waiting first process execute its program."""
+        try:
+            message.send(self._sync, {"event": "go"})
+        except OSError:
+            return  # it has died; `_ended` tells
+
+    def _hear(self, events: int) -> None:
+        try:
+            found = message.receive(self._sync)
+        except OSError:
+            found = None
+        if found is None:
+            self._close_sync()
+            self.is_started = self._error is None
+            self._on_start(self._error)
+            return
+        event, fds = found
+        if event["event"] == "terminal":
+            self.stdio.open_terminal(fds[0])
+        elif event["event"] == "error":
+            self._error = event
+        elif event["event"] == "ready" and self._on_ready is not None:
+            self._on_ready()
+
+    def _close_sync(self) -> None:
+        self._loop.unwatch(self._sync.fileno())
+        self._sync.close()
+
+    def _ended(self, events: int) -> None:
+        if self._sync.fileno() >= 0:
+            self._hear(0)
+            if self._sync.fileno() >= 0:
+                return  # there was more to hear than the end; the pidfd stays readable
+        self._loop.unwatch(self.pidfd)
+        ended = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+        assert ended is not None
+        code = ended.si_status if ended.si_code == os.CLD_EXITED else KILLED + ended.si_status
+        self.exit_code = code
+        if self.is_started:
+            self.stdio.drain()
+            self.on_exit(code)
+
+    def kill(self, number: int) -> None:
+        """Send a signal; ProcessLookupError when the process has ended."""
+        if self.exit_code is not None:
+            raise ProcessLookupError(self.pid)
+        syscalls.pidfd_send_signal(self.pidfd, number)
+
+    def abandon(self) -> None:
+        """Kill and reap a process that is of no use; its callbacks stay silent."""
+        if self.exit_code is None:
+            self._loop.unwatch(self.pidfd)
+            if self._sync.fileno() >= 0:
+                self._close_sync()
+            syscalls.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+            self.exit_code = KILLED + signal.SIGKILL

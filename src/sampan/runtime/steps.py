@@ -1,0 +1,268 @@
+"""The single actions that make a container's file system; `runtime.rootfs` puts them in order.
+
+Security    Targets are names that an image chose. They are opened inside the root with magic links refused
+            (`linux.rootpath`), and mounts go onto the opened descriptor, never onto a path.
+"""
+
+import errno
+import os
+import stat
+
+from sampan.linux import constants as c
+from sampan.linux import syscalls
+from sampan.linux.mount import Mount, Options, parse_options
+from sampan.linux.rootpath import open_in_root, open_or_create_directory, open_or_create_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LINKS = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+)
+
+
+class Root:
+    """The new root while it is being set up: its descriptor, and how to join the cgroup when its mount needs it."""
+
+    __slots__ = ("enter_cgroup", "fd")
+
+    def __init__(self, enter_cgroup: "Callable[[], None]") -> None:
+        self.fd = -1
+        self.enter_cgroup = enter_cgroup
+
+
+class Step:
+    """One action; `describe` is for error messages and tests."""
+
+    __slots__ = ()
+
+    def describe(self) -> str:
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Before the host's view is given up; nothing for most steps."""
+
+    def execute(self, root: Root) -> None:
+        raise NotImplementedError
+
+
+class FileSystem(Step):
+    """Mount a new file system (proc, tmpfs, sysfs, devpts, mqueue, cgroup2...) on a directory."""
+
+    __slots__ = ("mount", "options")
+
+    def __init__(self, mount: Mount) -> None:
+        self.mount = mount
+        self.options = parse_options(mount.options)
+
+    def describe(self) -> str:
+        return f"mount {self.mount.type} on {self.mount.target}"
+
+    def execute(self, root: Root) -> None:
+        fd = open_or_create_directory(root.fd, self.mount.target)
+        try:
+            os.fchdir(fd)
+        finally:
+            os.close(fd)
+        kind, flags = self.mount.type, self.options.flags
+        # A read-only tmpfs is filled first: `ReadOnlyAgain` comes at the end.
+        flags &= ~c.MS_RDONLY if kind == "tmpfs" else ~0
+        syscalls.mount(self.mount.source or kind, ".", kind, flags, self.options.data)
+        if self.options.propagation:
+            target = open_in_root(root.fd, self.mount.target, os.O_PATH)
+            syscalls.mount("", f"/proc/self/fd/{target}", "", self.options.propagation)
+            os.close(target)
+
+
+class Bind(Step):
+    """Bind a file or directory of the host."""
+
+    __slots__ = ("is_directory", "mount", "options", "tree_fd")
+
+    def __init__(self, mount: Mount) -> None:
+        self.mount = mount
+        self.options = parse_options(mount.options)
+        self.tree_fd = -1
+        self.is_directory = True
+
+    def describe(self) -> str:
+        return f"bind {self.mount.source} on {self.mount.target}"
+
+    def prepare(self) -> None:
+        flags = c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC
+        if self.options.flags & c.MS_REC:
+            flags |= c.AT_RECURSIVE
+        self.tree_fd = syscalls.open_tree(c.AT_FDCWD, self.mount.source, flags)
+        self.is_directory = stat.S_ISDIR(os.fstat(self.tree_fd).st_mode)
+
+    def execute(self, root: Root) -> None:
+        make = open_or_create_directory if self.is_directory else open_or_create_file
+        target = make(root.fd, self.mount.target)
+        try:
+            late = not set_attributes(self.tree_fd, self.options)
+            syscalls.move_mount(self.tree_fd, target)
+            if late:
+                syscalls.mount("", f"/proc/self/fd/{self.tree_fd}", "", _remount_flags(self.tree_fd, self.options))
+            if self.options.propagation:
+                syscalls.mount("", f"/proc/self/fd/{self.tree_fd}", "", self.options.propagation)
+        finally:
+            os.close(target)
+            os.close(self.tree_fd)
+
+
+def set_attributes(tree_fd: int, options: Options) -> bool:
+    """Give a detached mount its attributes; False where the kernel cannot (before 5.12) and a remount is needed."""
+    wanted, clear = options.bind_attributes, c.MOUNT_ATTR__ATIME
+    try:
+        if wanted:
+            is_atime = wanted & c.MOUNT_ATTR__ATIME
+            syscalls.mount_setattr(tree_fd, 0, attr_set=wanted, attr_clr=clear if is_atime else 0)
+        if options.set_recursive or options.clear_recursive:
+            on, off = options.set_recursive, options.clear_recursive
+            syscalls.mount_setattr(tree_fd, c.AT_RECURSIVE, attr_set=on, attr_clr=off)
+    except OSError as error:
+        if error.errno != errno.ENOSYS or options.set_recursive:
+            raise
+        return False
+    return True
+
+
+def _remount_flags(fd: int, options: Options) -> int:
+    # What is locked on the source (nosuid, nodev, noexec) must be named again, or the remount is refused.
+    kept = os.fstatvfs(fd).f_flag & (c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC)
+    return c.MS_REMOUNT | c.MS_BIND | options.flags & ~c.MS_REC | kept
+
+
+class Nodes(Step):
+    """Device nodes and the links of /dev."""
+
+    __slots__ = ("nodes",)
+
+    def __init__(self, nodes: "list[tuple[str, int, int, int, int, int]]") -> None:
+        self.nodes = nodes  # (absolute path, mode with type, major, minor, uid, gid)
+
+    def describe(self) -> str:
+        return f"make {len(self.nodes)} device nodes"
+
+    def execute(self, root: Root) -> None:
+        for path, mode, major, minor, uid, gid in self.nodes:
+            folder, _, name = path.rpartition("/")
+            fd = open_or_create_directory(root.fd, folder or "/")
+            try:
+                os.mknod(name, mode, os.makedev(major, minor), dir_fd=fd)
+                if uid or gid:
+                    os.chown(name, uid, gid, dir_fd=fd, follow_symlinks=False)
+            except FileExistsError:
+                continue
+            finally:
+                os.close(fd)
+        fd = open_in_root(root.fd, "/dev", os.O_PATH | os.O_DIRECTORY)
+        for name, target in LINKS:
+            try:
+                os.symlink(target, name, dir_fd=fd)
+            except FileExistsError:
+                continue
+        os.close(fd)
+
+
+class Sysctl(Step):
+    """One kernel parameter of the container's namespaces."""
+
+    __slots__ = ("name", "value")
+
+    def __init__(self, name: str, value: str) -> None:
+        self.name = name
+        self.value = value
+
+    def describe(self) -> str:
+        return f"set sysctl {self.name}"
+
+    def execute(self, root: Root) -> None:
+        fd = open_in_root(root.fd, f"/proc/sys/{self.name.replace('.', '/')}", os.O_WRONLY)
+        try:
+            os.write(fd, self.value.encode())
+        finally:
+            os.close(fd)
+
+
+class Mask(Step):
+    """Hide paths: files behind /dev/null, directories behind one empty read-only tmpfs. Missing ones are no error."""
+
+    __slots__ = ("paths",)
+
+    def __init__(self, paths: "list[str]") -> None:
+        self.paths = paths
+
+    def describe(self) -> str:
+        return f"mask {len(self.paths)} paths"
+
+    def execute(self, root: Root) -> None:
+        empty = -1
+        for path in self.paths:
+            try:
+                target = open_in_root(root.fd, path, os.O_PATH)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if not stat.S_ISDIR(os.fstat(target).st_mode):
+                tree = syscalls.open_tree(root.fd, "dev/null", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC)
+                syscalls.move_mount(tree, target)
+                os.close(tree)
+            elif empty < 0:
+                syscalls.mount("tmpfs", f"/proc/self/fd/{target}", "tmpfs", c.MS_RDONLY, "nr_inodes=2")
+                empty = open_in_root(root.fd, path, os.O_PATH)
+            else:
+                tree = syscalls.open_tree(empty, "", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_EMPTY_PATH)
+                syscalls.move_mount(tree, target)
+                os.close(tree)
+            os.close(target)
+        if empty >= 0:
+            os.close(empty)
+
+
+class ReadOnly(Step):
+    """Make paths read-only by binding them onto themselves. Missing ones are no error."""
+
+    __slots__ = ("paths",)
+
+    def __init__(self, paths: "list[str]") -> None:
+        self.paths = paths
+
+    def describe(self) -> str:
+        return f"make {len(self.paths)} paths read-only"
+
+    def execute(self, root: Root) -> None:
+        flags = c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_EMPTY_PATH | c.AT_RECURSIVE
+        options = parse_options(["ro"])
+        for path in self.paths:
+            try:
+                target = open_in_root(root.fd, path, os.O_PATH)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            tree = syscalls.open_tree(target, "", flags)
+            late = not set_attributes(tree, options)
+            syscalls.move_mount(tree, target)
+            if late:
+                syscalls.mount("", f"/proc/self/fd/{tree}", "", _remount_flags(tree, options))
+            os.close(tree)
+            os.close(target)
+
+
+class ReadOnlyAgain(Step):
+    """Remount a place read-only after it has been filled: the root, or a tmpfs such as /dev."""
+
+    __slots__ = ("flags", "target")
+
+    def __init__(self, target: str, flags: int) -> None:
+        self.target = target
+        self.flags = flags
+
+    def describe(self) -> str:
+        return f"remount {self.target} read-only"
+
+    def execute(self, root: Root) -> None:
+        syscalls.mount("", self.target, "", c.MS_REMOUNT | c.MS_BIND | c.MS_RDONLY | self.flags)
