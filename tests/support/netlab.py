@@ -95,11 +95,15 @@ class Namespace:
         """Run a program in the namespace; its output."""
         return self.within(lambda: command(*argv))
 
+    def take(self, interface: str) -> None:
+        """Move an interface of the host here."""
+        command("ip", "link", "set", interface, "netns", f"/proc/{os.getpid()}/fd/{self.ns_fd}")
+
     def tcp_server(self, port: int) -> "Greeter":
-        return Greeter(self.within(lambda: _bound(socket.SOCK_STREAM, port)))
+        return Greeter(self.within(lambda: bound_tcp("0.0.0.0", port)))
 
     def udp_server(self, port: int) -> "Greeter":
-        return Greeter(self.within(lambda: _bound(socket.SOCK_DGRAM, port)))
+        return Greeter(self.within(lambda: _bound_udp(port)))
 
 
 class Greeter:
@@ -151,11 +155,21 @@ def command(*argv: str) -> str:
     return done.stdout
 
 
-def _bound(kind: int, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, kind)
-    sock.bind(("0.0.0.0", port))
-    if kind == socket.SOCK_STREAM:
+def bound_tcp(address: str, port: int) -> socket.socket:
+    """A listening socket."""
+    sock = socket.socket()
+    try:
+        sock.bind((address, port))
         sock.listen()
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bound_udp(port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("0.0.0.0", port))
     return sock
 
 

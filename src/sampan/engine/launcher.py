@@ -1,7 +1,7 @@
 """The daemon's side of the launcher: start it, ask it, replace it when it dies.
 
-The launcher is a process of its own (`runtime.launcher`) because the daemon has threads and must not fork. It is executed
-once per daemon; its death costs nothing but the time to start another, for nothing is kept in it.
+The launcher is a process of its own (`runtime.launcher`) because the daemon has threads and must not fork. It is
+executed once per daemon; its death costs nothing but the time to start another, for nothing is kept in it.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ from sampan.engine.shim import Channel, Shim, raise_error, settle
 from sampan.runtime import message
 from sampan.runtime.launcher import interpreter
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
-
 
 HELPER_MODULES = ["sampan.storage.layer.helper"]
 
@@ -91,7 +90,7 @@ class Launcher:
             self._process = None
 
     def _died(self) -> None:
-        # What it had been asked and not done is reported to the askers by the channel; the next request finds a new one.
+        # The channel tells the askers what was not done; the next request finds a new launcher.
         self._channel = None
         if self._process is not None:
             self._process.kill()
@@ -109,7 +108,7 @@ class Launcher:
     async def launch(
         self, request: LaunchRequest, *, netns: Netns | None = None, attaches: list[AttachStream] | None = None
     ) -> Shim:
-        """Fork a shim that prepares the container and waits; `Shim.start` lets it run. Takes the streams' descriptors."""
+        """Fork a shim that prepares the container and waits for `Shim.start`. Takes the streams' descriptors."""
         streams = attaches or []
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         body: message.Message = {

@@ -1,8 +1,8 @@
 """The daemon's side of a shim: requests, answers, events; the daemon may come and go.
 
 `Channel` is one SOCK_SEQPACKET connection with requests numbered by "seq" (`runtime.message`). `Shim` gives them names.
-A shim that dies is noticed by the end of its connection; what it left is then removed by a helper of the launcher, and the
-exit record that comes out is the container's end like any other.
+A shim that dies is noticed by the end of its connection; what it left is then removed by a helper of the launcher, and
+the exit record that comes out is the container's end like any other.
 """
 
 import asyncio
@@ -226,7 +226,7 @@ class Shim:
         tty: bool,
         stream: AttachStream | None,
     ) -> int:
-        """Run a process more (an OCI process object); its pid, after execve succeeded. Takes the stream's descriptor."""
+        """Run a process more (an OCI process object); its pid, once it is executed. Takes the stream's descriptor."""
         body: message.Message = {
             "do": "exec",
             "id": exec_id,

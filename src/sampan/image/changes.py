@@ -11,28 +11,17 @@ Spec        Dockerfile reference; of its instructions, the eleven that `docker i
 import re
 import signal
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
+from sampan.base.clock import parse_duration
 from sampan.errors import InvalidArgument
 from sampan.image.words import expand, split_words
 from sampan.oci.image import Healthcheck, RunConfig
 
 _DEFAULT_SHELL = ["/bin/sh", "-c"]
 _PROTOCOLS = ("tcp", "udp", "sctp")
-_NANOSECONDS = {
-    "ns": 1,
-    "us": 1_000,
-    "µs": 1_000,
-    "μs": 1_000,
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "m": 60_000_000_000,
-    "h": 3_600_000_000_000,
-}
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _MIN_HEALTH_DURATION_NS = 1_000_000
 
 
@@ -311,23 +300,13 @@ def _retries(text: str) -> int:
 
 
 def _health_duration(flag: str, text: str) -> int:
-    duration_ns = _parse_duration(text)
+    duration_ns = parse_duration(text)
+    if duration_ns is None:
+        problem = "missing unit in" if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", text) else "invalid"
+        raise InvalidArgument(f'time: {problem} duration "{text}"')
     if duration_ns < 0 or 0 < duration_ns < _MIN_HEALTH_DURATION_NS:
         raise InvalidArgument(f'Interval "{flag}" cannot be less than 1ms')
     return duration_ns
-
-
-def _parse_duration(text: str) -> int:
-    unsigned = text.removeprefix("-") if text.startswith("-") else text.removeprefix("+")
-    if unsigned == "0":
-        return 0
-    parts = _DURATION_PART.findall(unsigned)
-    if not parts or "".join(number + unit for number, unit in parts) != unsigned:
-        if re.fullmatch(r"\d+\.?\d*|\.\d+", unsigned):
-            raise InvalidArgument(f'time: missing unit in duration "{text}"')
-        raise InvalidArgument(f'time: invalid duration "{text}"')
-    total_ns = sum(int(Decimal(number) * _NANOSECONDS[unit]) for number, unit in parts)
-    return -total_ns if text.startswith("-") else total_ns
 
 
 _INSTRUCTIONS: dict[str, Callable[[_Building, _Instruction], None]] = {

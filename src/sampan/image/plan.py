@@ -26,7 +26,9 @@ from sampan.storage.layer.compression import DETECT_BYTES, Compression, detect
 _CONTAINERD_NAME = "io.containerd.image.name"
 _REF_NAME = "org.opencontainers.image.ref.name"
 _NESTING_LIMIT = 4
-_MEDIA_SUFFIX = {Compression.NONE: "", Compression.GZIP: "+gzip", Compression.ZSTD: "+zstd"}
+
+# The compressions that a layer can be stored with: others have no media type.
+MEDIA_SUFFIX = {Compression.NONE: "", Compression.GZIP: "+gzip", Compression.ZSTD: "+zstd"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,7 @@ def layer_descriptor(content: ContentStore, digest: str) -> Descriptor:
     """The descriptor of a stored layer, its media type told by its first bytes."""
     with content.open(digest) as file:
         compression = detect(file.read(DETECT_BYTES))
-    suffix = _MEDIA_SUFFIX.get(compression)
+    suffix = MEDIA_SUFFIX.get(compression)
     if suffix is None:
         raise errors.InvalidArgument(f"layer {digest}: {compression} has no media type")
     return Descriptor(d.OCI_LAYER + suffix, digest, content.info(digest).size_bytes)

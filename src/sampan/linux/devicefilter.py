@@ -93,7 +93,8 @@ def _bpf(command: int, attr: bytes) -> int:
 
 
 def attach(folder: str, rules: "list[Rule]") -> None:
-    """Load the program and attach it to the cgroup directory `folder`. Needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN.
+    """Load the program and attach it to the cgroup directory `folder`. Needs CAP_BPF and CAP_NET_ADMIN, or
+    CAP_SYS_ADMIN.
 
     The programs of the cgroups above are asked too (BPF_F_ALLOW_MULTI): a device must be allowed by all.
     """

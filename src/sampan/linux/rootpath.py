@@ -1,8 +1,8 @@
 """Paths below a container's root, resolved by the kernel inside that root.
 
 The root is a directory descriptor. Every symbolic link, absolute ones and `..` included, is followed as if the root
-were `/` (openat2(2), RESOLVE_IN_ROOT), and magic links (/proc/self/fd/N) are refused, so no name that an image or a user
-chose can lead to a file of the host.
+were `/` (openat2(2), RESOLVE_IN_ROOT), and magic links (/proc/self/fd/N) are refused, so no name that an image or a
+user chose can lead to a file of the host.
 """
 
 import errno

@@ -18,8 +18,6 @@ INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 CONFIG_TYPES = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
-# Which OCI media type says that a layer is stored compressed so; other compressions have none.
-LAYER_SUFFIXES = {"none": "", "gzip": "+gzip", "zstd": "+zstd"}
 
 
 class Platform(msgspec.Struct, frozen=True, omit_defaults=True, rename={"os_version": "os.version"}):

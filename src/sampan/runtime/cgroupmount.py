@@ -72,7 +72,7 @@ class CgroupMount(Step):
 
 
 def hierarchies(folders: "dict[str, str]") -> "list[tuple[str, list[str], str]]":
-    """(directory, names in /sys/fs/cgroup, mount options) of each v1 hierarchy; several controllers get a joint name."""
+    """(directory, names in /sys/fs/cgroup, mount options) of each v1 hierarchy; a shared one has a joint name."""
     by_folder: dict[str, list[str]] = {}
     for name, folder in folders.items():
         by_folder.setdefault(folder, []).append(name)

@@ -12,9 +12,9 @@ It is cloned by the shim into new mount, PID, UTS, IPC (and network, cgroup) nam
       │ ◀────────────────────────────── end of file ── │ execve succeeded: `sync` was close-on-exec
       │ ◀── error {message, exit_code} ────────────── │ or it failed, at any point above
 
-Security    Not dumpable until execve: nothing in the container can trace it, read its memory or open its /proc/<pid>/exe,
-            which is a sealed copy of the interpreter in any case (`runtime.launcher.interpreter`). It holds no
-            descriptor of a host directory once the root is entered.
+Security    Not dumpable until execve: nothing in the container can trace it, read its memory or open its
+            /proc/<pid>/exe, which is a sealed copy of the interpreter in any case (`runtime.launcher.interpreter`). It
+            holds no descriptor of a host directory once the root is entered.
 """
 
 import os
@@ -22,7 +22,7 @@ import socket
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import message, restrict, rootfs
+from sampan.runtime import message, reaper, restrict, rootfs
 from sampan.runtime.identity import IdentityError, look_up
 from sampan.runtime.restrict import StageError
 from sampan.runtime.steps import Root
@@ -142,6 +142,8 @@ def _run(stage: Stage) -> None:
     message.send(stage.sync, {"event": "ready"})
     if message.receive(stage.sync) is None:
         raise StageError("the shim went away")
+    if (spec.get("annotations") or {}).get(reaper.ANNOTATION):
+        reaper.split()
     restrict.execute(program, process["args"], environment)
 
 

@@ -1,7 +1,8 @@
 """A further process in a running container (exec), from its fork by the shim to execve.
 
-The shim's children are born in the container's PID namespace (the shim has called setns(2) for them); the rest is joined
-here. The conversation on `sync` is that of `runtime.init`, without `go`: a joined process starts as soon as it is ready.
+The shim's children are born in the container's PID namespace (the shim has called setns(2) for them); the rest is
+joined here. The conversation on `sync` is that of `runtime.init`, without `go`: a joined process starts as soon as it
+is ready.
 """
 
 import os

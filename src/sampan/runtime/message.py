@@ -1,13 +1,13 @@
 """Messages between the daemon, the launcher and the shims: one JSON object and some descriptors each.
 
-They travel on SOCK_SEQPACKET sockets, so a message arrives whole or not at all. The first byte of a packet tells how the
-object is carried:
+They travel on SOCK_SEQPACKET sockets, so a message arrives whole or not at all. The first byte of a packet tells how
+the object is carried:
 
     "J"   the JSON text follows in the packet
     "M"   the text is too long for a packet; the first descriptor is a memfd that holds it
 
-Requests carry "do" (what) and "seq"; the answer repeats "seq" and has "ok" or "error" ({"class", "message", "exit_code"}).
-A message with "event" instead is sent unasked.
+Requests carry "do" (what) and "seq"; the answer repeats "seq" and has "ok" or "error" ({"class", "message",
+"exit_code"}). A message with "event" instead is sent unasked.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What the engine asks of the runtime: to launch a container, to attach a stream, to run a process more.
 
-`LaunchRequest` is the OCI runtime config and what the specification leaves to the engine: where the shim keeps its files,
-how the log is written, how the user's name is to be looked up in the root.
+`LaunchRequest` is the OCI runtime config and what the specification leaves to the engine: where the shim keeps its
+files, how the log is written, how the user's name is to be looked up in the root.
 """
 
 from sampan.linux.mount import Mount

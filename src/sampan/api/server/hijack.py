@@ -54,7 +54,7 @@ class Connection(RequestHandler):
         else:
             self._feed(data)
 
-    def eof_received(self) -> bool | None:
+    def eof_received(self) -> bool | None:  # type: ignore[override]
         if self._gate is None:
             return super().eof_received()
         self._ended = True

@@ -19,10 +19,11 @@ from types import TracebackType
 
 from sampan import errors
 from sampan.engine.containers.collaborators import Containers
-from sampan.engine.containers.logs import LogsRequest, logs
+from sampan.engine.containers.logs import logs
 from sampan.engine.containers.notify import notify
 from sampan.engine.containers.registry import Container
 from sampan.engine.containers.states import State
+from sampan.engine.logs import LogsRequest
 from sampan.runtime.request import AttachStream
 
 DEFAULT_DETACH_KEYS = b"\x10\x11"  # ctrl-p,ctrl-q

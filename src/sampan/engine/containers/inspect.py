@@ -146,9 +146,8 @@ def _host_config(record: ContainerRecord) -> HostConfig:
 
 def _graph(deps: Containers, record: ContainerRecord) -> dict[str, str]:
     """The overlay's directories, absolute."""
-    options = dict(
-        option.partition("=")[::2] for mount in deps.snapshotter.mounts(record.id) for option in mount.options
-    )
+    words = [word for mount in deps.snapshotter.mounts(record.id) for word in mount.options]
+    options = dict(word.partition("=")[::2] for word in words)
     root = options.get("x-sampan.chdir", "")
     lower = ":".join(f"{root}/{part}" for part in options.get("lowerdir", "").split(":"))
     return {

@@ -164,9 +164,8 @@ def _mount(mount: Mount, driver: str) -> Wish:
 def _check_absent(mount: Mount, *fields: str) -> None:
     for name in fields:
         if getattr(mount, name) not in (None, ""):
-            raise InvalidArgument(
-                f"field {''.join(part.capitalize() for part in name.split('_'))} must not be specified"
-            )
+            go_name = "".join(part.capitalize() for part in name.split("_"))
+            raise InvalidArgument(f"field {go_name} must not be specified")
 
 
 def _bind_mount(mount: Mount) -> Wish:

@@ -10,9 +10,10 @@ from sampan.network.values import Endpoint, PortBinding
 def port_bindings(record: ContainerRecord) -> list[PortBinding]:
     """What the network is asked to publish; -P adds every exposed port that -p does not name."""
     found: list[PortBinding] = []
-    asked = {_full(port): bindings for port, bindings in (record.host.port_bindings or {}).items()}
+    asked: PortMap = {_full(port): bindings for port, bindings in (record.host.port_bindings or {}).items()}
     if record.host.publish_all_ports:
-        asked = {_full(port): None for port in record.config.exposed_ports} | asked
+        exposed: PortMap = {_full(port): None for port in record.config.exposed_ports}
+        asked = exposed | asked
     for port, bindings in asked.items():
         for binding in bindings or [WireBinding()]:
             found.append(PortBinding.parse(port, host_ip=binding.host_ip, host_port=binding.host_port))

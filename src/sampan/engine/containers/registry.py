@@ -14,13 +14,15 @@ from sampan.engine.containers.states import HAS_PROCESS, State, moved
 from sampan.errors import AlreadyExists, InvalidArgument, NotFound
 from sampan.runtime.request import AttachStream
 
+CONDITIONS = ("not-running", "next-exit", "removed")
+
 
 class Container:
     """A container and what it is doing now; what survives the daemon is its record and its shim.
 
     parked      streams of clients that attached before the start; `start` hands them to the shim
     connecting  attach sessions accepted by the API whose stream has not arrived yet; `start` waits for them
-    waiters     by condition ("not-running", "next-exit", "removed"): futures of the exit code
+    waiters     by condition (`CONDITIONS`): futures of the outcome
     """
 
     __slots__ = (
@@ -53,11 +55,7 @@ class Container:
         self.is_gone = False
         self.parked: list[AttachStream] = []
         self.connecting: set[asyncio.Future[None]] = set()
-        self.waiters: dict[str, set[asyncio.Future[Outcome]]] = {
-            "not-running": set(),
-            "next-exit": set(),
-            "removed": set(),
-        }
+        self.waiters: dict[str, set[asyncio.Future[Outcome]]] = {name: set() for name in CONDITIONS}
         self.exec_ids: list[str] = []
 
     @property

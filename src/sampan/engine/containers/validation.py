@@ -17,19 +17,10 @@ from sampan.linux.capabilities import NAMES as CAPABILITY_NAMES
 MINIMUM_MEMORY_BYTES = 6 * 1024 * 1024
 RUNTIMES = frozenset({"", "sampan", "runc", "io.containerd.runc.v2"})
 LOG_OPTIONS = {
-    "json-file": {
-        "max-file",
-        "max-size",
-        "compress",
-        "labels",
-        "labels-regex",
-        "env",
-        "env-regex",
-        "tag",
-        "mode",
-        "max-buffer-size",
-    },
-    "none": set[str](),
+    "json-file": frozenset(
+        "max-file max-size compress labels labels-regex env env-regex tag mode max-buffer-size".split()
+    ),
+    "none": frozenset[str](),
 }
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _POLICIES = ("no", "always", "on-failure", "unless-stopped")

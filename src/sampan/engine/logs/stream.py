@@ -8,7 +8,7 @@ Units       Times in nanoseconds of the Unix epoch; 0 stands for no bound.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ async def _stopped_already() -> None:
 
 
 class LogStream:
-    """Iterate it once, then `aclose` it (iterating to the end closes it too)."""
+    """Iterate it once; files and the watch are held from the first step to the last, or until it is given up."""
 
     def __init__(
         self,
@@ -68,38 +68,19 @@ class LogStream:
         )
         self._resources = ExitStack()
         self._changed: asyncio.Event | None = None
-        self._opened = False
-        self._closed = False
         self._ends = not request.follow
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._closed:
-            raise StopAsyncIteration
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        # A generator, so that an iteration that is given up half-way is closed by the event loop.
         try:
-            chunk = await self._next()
-        except BaseException:
-            self._close()
-            raise
-        if not chunk:
-            self._close()
-            raise StopAsyncIteration
-        return chunk
-
-    async def aclose(self) -> None:
-        """Release the files and the watch; safe at any time between two chunks."""
-        self._close()
-
-    def _close(self) -> None:
-        self._closed = True
-        self._resources.close()
+            await self._open()
+            while chunk := await self._next():
+                yield chunk
+        finally:
+            self._resources.close()
 
     async def _next(self) -> bytes:
         """The next chunk; empty at the stream's end."""
-        if not self._opened:
-            await self._open()
         while True:
             if self._changed is not None:
                 # Cleared before looking: a change while we look wakes us again.
@@ -113,7 +94,6 @@ class LogStream:
                 self._ends = await self._changed_or_over(self._changed)
 
     async def _open(self) -> None:
-        self._opened = True
         self._resources.callback(self._files.close)
         if self._request.follow:
             self._changed = self._resources.enter_context(self._watcher.watch(self._directory))

@@ -1,8 +1,9 @@
 """Short-lived children that do one thing in another root, then answer and end.
 
-A helper is a function of (descriptors, keyword arguments) that returns JSON values. Other packages bring theirs: the daemon
-names their modules on the launcher's command line, and each module's HELPERS is a table of them. A helper reports by one
-message on the answer socket: "ok" with its result, or "error" with class and text. Silence means it was killed.
+A helper is a function of (descriptors, keyword arguments) that returns JSON values. Other packages bring theirs: the
+daemon names their modules on the launcher's command line, and each module's HELPERS is a table of them. A helper
+reports by one message on the answer socket: "ok" with its result, or "error" with class and text. Silence means it was
+killed.
 """
 
 import os

@@ -1,8 +1,8 @@
 """The launcher's own interpreter: a sealed copy in memory.
 
 A container's first process is this interpreter until its execve. Were it the file on disk, a container that got hold of
-/proc/<pid>/exe (an image whose entry point is /proc/self/exe, CVE-2019-5736) could write to the host's Python. The copy is
-sealed against writing for everybody, for ever (memfd_create(2), F_ADD_SEALS).
+/proc/<pid>/exe (an image whose entry point is /proc/self/exe, CVE-2019-5736) could write to the host's Python. The copy
+is sealed against writing for everybody, for ever (memfd_create(2), F_ADD_SEALS).
 """
 
 import os

@@ -1,7 +1,7 @@
 """One attached client: a socket that gets a process's output and may give its input.
 
-Format      framed: an 8-byte header (stream 1 or 2, three zeros, length as big-endian uint32) before each piece of output
-            (Engine API, "Attach to a container", "Stream format"); else raw bytes. Input is raw either way.
+Format      framed: an 8-byte header (stream 1 or 2, three zeros, length as big-endian uint32) before each piece of
+            output (Engine API, "Attach to a container", "Stream format"); else raw bytes. Input is raw either way.
 """
 
 import os

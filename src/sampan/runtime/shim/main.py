@@ -6,8 +6,8 @@ Files       <exec_dir>/shim.sock    control connections
             <exec_dir>/state.json   {"pid", "start_ticks", "shim_pid", "shim_ticks", "cgroup", "exit_path"}: what
                                     `runtime.cleanup` needs if this process dies
             <exit_path>             the exit record, written durably before anybody hears of the end
-At the end  drained output, closed log, exit record, no cgroups, no exec_dir: in this order, then the exit event; so who has
-            heard of the exit may start or remove the container again at once.
+At the end  drained output, closed log, exit record, no cgroups, no exec_dir: in this order, then the exit event; so who
+            has heard of the exit may start or remove the container again at once.
 """
 
 import json

@@ -23,10 +23,7 @@ class Pipes:
 
     def __init__(self, *, with_input: bool) -> None:
         output, error = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        if with_input:
-            given = os.pipe2(os.O_CLOEXEC)
-        else:
-            given = (os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1)
+        given = os.pipe2(os.O_CLOEXEC) if with_input else (os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1)
         self.theirs = (given[0], output[1], error[1])
         self.ours = (given[1], output[0], error[0])
 
@@ -41,7 +38,7 @@ class Pipes:
 
 
 class Process:
-    """From clone to the reaped end. `on_start(error)` once, with None after execve; `on_exit(code)` once, if it started."""
+    """From clone to the reaped end: `on_start(error)` once, with None after execve; `on_exit(code)` once after that."""
 
     __slots__ = (
         "_error",

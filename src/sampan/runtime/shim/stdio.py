@@ -1,7 +1,7 @@
 """A process's standard streams: output to the log and to every attached client, input from them.
 
-Back pressure   Output is read from the process only while no client has more than HIGH_BYTES unsent; input is read from a
-                client only while the process takes it. Memory is bounded in both directions.
+Back pressure   Output is read from the process only while no client has more than HIGH_BYTES unsent; input is read from
+                a client only while the process takes it. Memory is bounded in both directions.
 """
 
 import os

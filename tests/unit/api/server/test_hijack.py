@@ -5,8 +5,8 @@ import os
 import socket
 
 import pytest
-from fake_backend import FakeBackend
-from serving import Client, serve
+from fakes.api_backend import FakeBackend
+from support.api_serving import Client, serve
 
 ATTACH = "/v1.51/containers/c1/attach?stream=1&stdin=1&stdout=1"
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}

@@ -1,7 +1,9 @@
 """A log stream delivers what was there, what comes, and ends with the container."""
 
 import asyncio
+import os
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from sampan.engine.logs import DirectoryWatcher, LogsRequest, LogStream
@@ -36,14 +38,15 @@ def test_following_delivers_each_line_and_ends_with_the_container(tmp_path: Path
         watcher = DirectoryWatcher()
         stopped = asyncio.Event()
         stream = LogStream(path, LogsRequest(follow=True), tty=True, watcher=watcher, until_stopped=stopped.wait)
-        assert await anext(stream) == b"before\n"
+        chunks = aiter(stream)
+        assert await anext(chunks) == b"before\n"
         for n in range(50):
             log.write("stdout", b"line %d\n" % n, 1)
-            assert await anext(stream) == b"line %d\n" % n
+            assert await anext(chunks) == b"line %d\n" % n
         log.write("stdout", b"last", 1)
         log.close(1)
         stopped.set()
-        assert await collect(stream) == b"last"
+        assert b"".join([chunk async for chunk in chunks]) == b"last"
         watcher.close()
 
     asyncio.run(main())
@@ -56,21 +59,24 @@ def test_a_follower_wakes_up_while_it_waits(tmp_path: Path) -> None:
     async def main() -> None:
         watcher = DirectoryWatcher()
         never = asyncio.Event()
+        with watcher.watch(str(tmp_path)):
+            before = set(os.listdir("/proc/self/fd"))
         stream = LogStream(path, LogsRequest(follow=True), tty=True, watcher=watcher, until_stopped=never.wait)
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-            first = group.create_task(_first(stream))
+            chunks = aiter(stream)
+            first = group.create_task(_first(chunks))
             asyncio.get_running_loop().call_later(0.02, log.write, "stdout", b"hello\n", 1)
         assert first.result() == b"hello\n"
-        await stream.aclose()
-        assert await collect(stream) == b""
+        await chunks.aclose()
+        assert set(os.listdir("/proc/self/fd")) == before
         watcher.close()
 
     asyncio.run(main())
     log.close(1)
 
 
-async def _first(stream: LogStream) -> bytes:
-    return await anext(stream)
+async def _first(chunks: AsyncGenerator[bytes, None]) -> bytes:
+    return await anext(chunks)
 
 
 def test_following_ends_when_until_has_passed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from fake_backend import FakeBackend
+from fakes.api_backend import FakeBackend
 from sampan.api.server.app import build_app
 
 Body = Callable[["Client", FakeBackend], Awaitable[None]]
