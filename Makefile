@@ -21,7 +21,7 @@ run: $(STAMPS)/product $(STAMPS)/busybox ## install, then show a container at wo
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMPS)/dev $(STAMPS)/busybox $(STAMPS)/test-tools ## unit tests, then the tests that need root
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS) tests/unit tests/integration tests/e2e
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS) tests/unit $(wildcard tests/conformance) tests/integration tests/e2e
 
 unit: $(STAMPS)/dev ## unit tests only: no root, no network
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS) tests/unit

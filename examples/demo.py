@@ -2,7 +2,7 @@
 
 Starts sampand on roots, socket, bridge and subnet of its own, makes an image of the host's static busybox, runs a small
 web server with a published port, limits and a volume, looks at it from outside and inside, then stops everything and
-checks that this host is as it was before. Needs root. Standard library only; all work is done by `sampan` and `sampand`.
+checks that this host is as it was before. Needs root. Standard library only: `sampan` and `sampand` do all the work.
 """
 
 import contextlib
@@ -119,7 +119,12 @@ class Boat:
         return found
 
     def force_away(self) -> None:
-        """After a failure: end what still runs, unmount, remove the folder."""
+        """After a failure: end what still runs, gently first; unmount, remove the folder."""
+        if self.process is not None and self.process.poll() is None:
+            with contextlib.suppress(Failed, subprocess.SubprocessError):
+                self.sampan("rm", "-f", CONTAINER)
+            with contextlib.suppress(Failed, subprocess.SubprocessError):
+                self.stop()
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from typing import Any
 
 from sampan import errors
@@ -56,6 +56,9 @@ class FakeWaiter:
     def __init__(self, backend: "FakeBackend") -> None:
         self.backend = backend
 
+    def close(self) -> None:
+        self.backend.note("waiter closed")
+
     async def result(self) -> WaitResponse:
         try:
             await self.backend.exited.wait()
@@ -69,8 +72,19 @@ class FakeLogs:
     def __init__(self, backend: "FakeBackend", *, tty: bool) -> None:
         self.backend = backend
         self.tty = tty
+        self._pieces = self._read()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._pieces)
+
+    async def aclose(self) -> None:
+        self.backend.note("logs closed")
+        await self._pieces.aclose()
+
+    async def _read(self) -> AsyncGenerator[bytes, None]:
         for piece in self.backend.log_pieces:
             yield piece
             await asyncio.sleep(0)
@@ -135,9 +149,7 @@ class FakeContainers:
         self.backend.session = FakeSession(self.backend, tty=self.backend.tty)
         return self.backend.session
 
-    async def list_(
-        self, *, all: bool, limit: int | None, size: bool, filters: Filters
-    ) -> Sequence[ContainerSummary]:
+    async def list_(self, *, all: bool, limit: int | None, size: bool, filters: Filters) -> Sequence[ContainerSummary]:
         self.backend.note("list", all, limit, size, filters)
         return [ContainerSummary(id=KNOWN)]
 
@@ -198,7 +210,7 @@ class FakeImages:
         self.backend.note("import", sum([len(piece) async for piece in archive]), wanted)
         return "sha256:1"
 
-    async def load(self, archive: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[dict[str, object]]:
+    async def load(self, archive: AsyncIterator[bytes], *, quiet: bool) -> AsyncGenerator[dict[str, object], None]:
         if self.backend.load_gate is not None:
             await self.backend.load_gate.wait()
         size_bytes = 0
@@ -207,11 +219,11 @@ class FakeImages:
         yield {"stream": f"{size_bytes} {quiet}\n"}
         await self.backend.raise_failure()
 
-    async def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
+    async def save(self, refs: Sequence[str]) -> AsyncIterable[bytes]:
         for ref in refs:
             self._check(ref)
 
-        async def pieces() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncGenerator[bytes, None]:
             for ref in refs:
                 yield ref.encode() * 1000
 
@@ -234,7 +246,7 @@ class FakeSystem:
 
     async def events(
         self, *, since_ns: int | None, until_ns: int | None, filters: Filters
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         self.backend.note("events", since_ns, until_ns, filters)
         yield Event(type="container", action="start", actor=Actor(id="1"))
         if until_ns is None:

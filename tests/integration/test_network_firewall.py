@@ -35,6 +35,62 @@ def neighbour() -> Namespace:
     return outside
 
 
+TABLE = """\
+table ip sampan-smpn0 {
+	map published_any {
+		type inet_proto . inet_service : ipv4_addr . inet_service
+		elements = { tcp . 8080 : 10.82.0.2 . 80 }
+	}
+
+	map published_at {
+		type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service
+		elements = { udp . 127.0.0.1 . 5353 : 10.82.0.2 . 53 }
+	}
+
+	chain publish {
+		dnat ip to meta l4proto . ip daddr . th dport map @published_at
+		dnat ip to meta l4proto . th dport map @published_any
+	}
+
+	chain guard {
+		type filter hook prerouting priority raw; policy accept;
+		iifname "smpn0" ip daddr 127.0.0.0/8 counter packets 0 bytes 0 drop
+	}
+
+	chain incoming {
+		type nat hook prerouting priority dstnat; policy accept;
+		ip daddr != 127.0.0.0/8 fib daddr type local jump publish
+	}
+
+	chain outgoing {
+		type nat hook output priority -100; policy accept;
+		fib daddr type local jump publish
+	}
+
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		oifname "smpn0" iifname != "smpn0" ct state ! established,related ct status ! dnat counter packets 0 bytes 0 drop
+	}
+
+	chain leaving {
+		type nat hook postrouting priority srcnat; policy accept;
+		ip saddr 10.82.0.0/24 oifname != "smpn0" counter packets 0 bytes 0 masquerade
+		ip saddr 10.82.0.0/24 oifname "smpn0" ct status dnat counter packets 0 bytes 0 masquerade
+		ip saddr 127.0.0.0/8 oifname "smpn0" counter packets 0 bytes 0 masquerade
+	}
+}
+"""  # noqa: W191, E101, E501: as nft(8) 1.0.6 lists it
+
+
+def test_nft_reads_the_table_as_it_is_meant() -> None:
+    async def scenario() -> None:
+        async with networks() as opened:
+            await join(opened, "web", bind("8080"), bind("127.0.0.1:5353", "53/udp"))
+            assert command("nft", "list", "ruleset") == TABLE
+
+    run_on_own_host(scenario)
+
+
 def test_traffic_passes_a_dropping_forward_policy_that_was_there_before() -> None:
     async def scenario() -> None:
         outside = neighbour()
@@ -87,13 +143,13 @@ def test_an_inet_chain_that_drops_is_opened_and_other_chains_are_left_alone() ->
     async def scenario() -> None:
         command("nft", "add", "table", "inet", "theirs")
         hook = "{ type filter hook %s priority 5; policy drop; }"
-        command("nft", "add", "chain", "inet", "theirs", "fwd", hook % "forward")
-        command("nft", "add", "chain", "inet", "theirs", "in", hook % "input")
+        command("nft", "add", "chain", "inet", "theirs", "passing", hook % "forward")
+        command("nft", "add", "chain", "inet", "theirs", "entering", hook % "input")
         free = hook.replace("drop", "accept") % "forward"
         command("nft", "add", "chain", "inet", "theirs", "free", free)
         async with networks():
-            assert command("nft", "list", "chain", "inet", "theirs", "fwd").count('comment "sampan smpn0"') == 2
-            for chain in ("in", "free"):
+            assert command("nft", "list", "chain", "inet", "theirs", "passing").count('comment "sampan smpn0"') == 2
+            for chain in ("entering", "free"):
                 assert "sampan" not in command("nft", "list", "chain", "inet", "theirs", chain)
 
     run_on_own_host(scenario)

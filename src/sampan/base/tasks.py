@@ -106,6 +106,8 @@ class TaskScope:
         task = asyncio.get_running_loop().create_task(self._supervise(coro, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before its first step never gets to await `coro`.
+        task.add_done_callback(lambda _: coro.close())
 
     async def _supervise(self, coro: Coroutine[Any, Any, object], name: str) -> None:
         try:

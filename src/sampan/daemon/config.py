@@ -26,7 +26,7 @@ DEFAULT_TCP_PORT = 2375
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 
 # Name in the file: (flag's attribute, type in the file)
-_FILE_KEYS: dict[str, tuple[str, type]] = {
+_FILE_KEYS: dict[str, tuple[str, type[object]]] = {
     "data-root": ("data_root", str),
     "exec-root": ("exec_root", str),
     "hosts": ("hosts", list),
@@ -138,7 +138,7 @@ def _read_file(path: str, *, must_exist: bool) -> dict[str, Any]:
         )
     for key, value in found.items():
         kind = _FILE_KEYS[key][1]
-        if type(value) is not kind or (kind is list and not all(isinstance(item, str) for item in value)):
+        if type(value) is not kind or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
             raise InvalidArgument(f"{failed}: {key}: expected {_KIND_NAMES[kind]}, got {json.dumps(value)}")
     return {"path": path, "settings": found}
 

@@ -22,12 +22,12 @@ ADJECTIVES = (
 
 SURNAMES = (
     "amundsen archimedes baret beaufort behaim bering bernoulli blackwell bligh bowditch brunel cabot cartier chapman"
-    " chart cochrane columbus cook cousteau dampier darwin davis diaz drake dumont earle ekman ellet eriksson euler"
+    " cochrane columbus cook cousteau dampier darwin davis diaz drake dumont earle ekman ellet eriksson euler"
     " fitzroy flinders forbes franklin frobisher froude fulton galilei gama gellibrand gould halley harrison hawkins"
-    " henry herreshoff heyerdahl hipparchus hudson humboldt hydera idrisi isherwood jacobsen jansz joule kelvin kepler"
+    " henry herreshoff heyerdahl hipparchus hudson humboldt idrisi isherwood jacobsen jansz joule kelvin kepler"
     " knox kuroshio lagrange laperouse lovelace maclure magellan malaspina marcet markham marshall maskelyne maury"
     " mercator mitchell nansen navier nearchus newton nordenskiold ortelius palmer parry pascal peary piccard piri"
-    " pitot polo ptolemy pytheas raleigh ramage reiss reynolds ross rule sacagawea sarmiento scoresby shackleton"
+    " pitot polo ptolemy pytheas raleigh ramage reynolds ross sacagawea sarmiento scoresby shackleton"
     " shepard slocum smeaton somerville sperry steers stokes strabo sverdrup tasman telford tharp thomson torricelli"
     " vancouver verrazzano vespucci walker wegener weddell wilkes worsley wright zhenghe"
 ).split()

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from sampan import __version__
 from sampan.api.wire.system import (
     Commit,
@@ -92,7 +94,7 @@ def version(deps: System) -> Version:
 def info(deps: System) -> Info:
     """GET /info. Reads a few small files of /proc; call it in a thread when that matters."""
     host, release, counts, limits = os.uname(), _os_release(), deps.counts(), _limits()
-    return Info(
+    found = Info(
         id=deps.id,
         containers=counts.running + counts.paused + counts.stopped,
         containers_running=counts.running,
@@ -102,7 +104,6 @@ def info(deps: System) -> Info:
         driver="overlayfs",
         driver_status=[("Backing Filesystem", _filesystem_of(deps.data_root)), ("Supports d_type", "true")],
         plugins=Plugins(volume=["local"], network=["bridge", "host", "null"], log=["json-file", "none"]),
-        **limits,
         ipv4_forwarding=_is_set("/proc/sys/net/ipv4/ip_forward"),
         debug=deps.debug,
         n_fd=len(os.listdir("/proc/self/fd")),
@@ -140,6 +141,7 @@ def info(deps: System) -> Info:
         security_options=["name=cgroupns"] if deps.facts.cgroupns_mode == "private" else [],
         warnings=_warnings(limits),
     )
+    return msgspec.structs.replace(found, **limits)
 
 
 def events(

@@ -4,7 +4,7 @@ Errors      InvalidArgument: not a tar, or a reference that cannot be a tag. Dat
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -49,14 +49,14 @@ async def import_image(
     stream: AsyncIterator[bytes],
     *,
     reference: Reference | None = None,
-    changes: list[str] | None = None,
+    changes: Sequence[str] = (),
     message: str | None = None,
     platform: Platform | None = None,
 ) -> Image:
     """An image of one layer: the tar in `stream`, compressed or not."""
     target = platform or host_platform()
     # First of all, so that a wrong change costs no upload.
-    run_config = apply_changes(RunConfig(), changes or [])
+    run_config = apply_changes(RunConfig(), changes)
     config = ImageConfig(architecture=target.architecture, variant=target.variant, os=target.os, config=run_config)
     step = Step(comment=message or "Imported from -")
     image = await add_layer(deps, stream, config=config, step=step, reference=reference)

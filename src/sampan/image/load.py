@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from sampan import errors
+from sampan.base.tasks import run_blocking
 from sampan.image.archive import Archive, read_archive
 from sampan.image.collaborators import Images
 from sampan.image.feed import Feed, read_in_thread
 from sampan.image.plan import PlannedImage, plan
 from sampan.image.register import register
-from sampan.base.tasks import run_blocking
 from sampan.oci.descriptor import Platform
 from sampan.oci.digest import hex_of
 
@@ -81,9 +81,7 @@ async def _load_one(deps: Images, planned: PlannedImage) -> list[Progress]:
     for name in planned.names:
         old = deps.catalog.find(name)
         if old is not None and old != planned.id:
-            said.append(
-                f"The image {name.familiar} already exists, renaming the old one with ID {old} to empty string"
-            )
+            said.append(f"The image {name.familiar} already exists, renaming the old one with ID {old} to empty string")
     image = await register(deps, planned)
     deps.notify("load", image)
     said += [f"Loaded image: {name.familiar}" for name in planned.names if name.tag]

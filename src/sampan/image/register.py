@@ -18,7 +18,7 @@ async def register(deps: Images, planned: PlannedImage) -> Image:
     check(deps, planned)
     diff_ids = planned.config.diff_ids
     now_ns = deps.clock.now_ns()
-    parent = planned.parent if planned.parent in deps.catalog else None
+    parent = planned.parent if planned.parent and planned.parent in deps.catalog else None
     row = ImageRow(planned.id, planned.manifest_digest, planned.target_digest, parent)
     names = [ReferenceRow(str(name), planned.id, planned.target_digest) for name in planned.names if name.tag]
     async with deps.unpacker.layers(diff_ids, planned.manifest.layers) as pending:

@@ -17,7 +17,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
@@ -158,12 +158,14 @@ class Socket:
 
     __slots__ = ("_sequence", "_socket")
 
-    def __init__(self, protocol: int, *, fd: int | None = None, groups: "Iterable[int]" = ()) -> None:
+    def __init__(self, protocol: int, *, fd: int | None = None, groups: "Sequence[int]" = ()) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol, fileno=fd)
         self._sequence = 0
         try:
             for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
                 self._socket.setsockopt(_SOL_NETLINK, option, 1)
+            if groups:
+                self._socket.bind((0, 0))  # notifications reach only a socket that has a port id
             for group in groups:
                 self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
             if groups:

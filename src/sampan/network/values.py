@@ -44,8 +44,8 @@ class PortBinding:
         container_port = _number(number, port)
         if not container_port:
             raise errors.InvalidArgument(f"invalid port specification: {port!r}")
-        first, _, last = host_port.partition("-")
-        low = _number(first or "0", host_port)
+        first, _, last = (host_port or "0").partition("-")
+        low = _number(first, host_port)
         high = _number(last, host_port) if last else low
         if high < low:
             raise errors.InvalidArgument(f"invalid port specification: {host_port!r}")

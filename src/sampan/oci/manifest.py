@@ -5,6 +5,8 @@ Errors      InvalidArgument: not a manifest this program understands.
 Spec        image-spec v1.1, manifest.md and image-index.md; a missing media type is told apart by its members.
 """
 
+from typing import Any
+
 import msgspec
 
 from sampan import errors
@@ -36,8 +38,8 @@ class Index(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 class _Kind(msgspec.Struct, rename="camel"):
     media_type: str = ""
-    manifests: msgspec.Raw | None = None
-    fs_layers: msgspec.Raw | None = None
+    manifests: Any = None
+    fs_layers: Any = None
 
 
 # Field order is Docker's, so that a manifest made here has the digest that Docker would give it.

@@ -13,9 +13,14 @@ Requests carry "do" (what) and "seq"; the answer repeats "seq" and has "ok" or "
 import json
 import os
 import socket
+import struct
 
 MAX_INLINE = 96 * 1024  # well below the default net.core.wmem_default of 208 KiB, minus the kernel's own overhead
 MAX_FDS = 64
+
+_INT = struct.Struct("i")
+_RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+_CONTROL_BYTES = socket.CMSG_SPACE(MAX_FDS * _INT.size)
 
 Message = dict[str, object]
 
@@ -40,7 +45,9 @@ def send(sock: socket.socket, message: Message, fds: "list[int] | tuple[int, ...
 
 def receive(sock: socket.socket) -> "tuple[Message, list[int]] | None":
     """The next message and its descriptors (close-on-exec, the caller's from now on); None at the end."""
-    packet, fds, flags, _ = socket.recv_fds(sock, MAX_INLINE + 1, MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+    # Not socket.recv_fds: it drops its flags (Python 3.11), and the descriptors would be inherited by execve.
+    packet, control, flags, _ = sock.recvmsg(MAX_INLINE + 1, _CONTROL_BYTES, socket.MSG_CMSG_CLOEXEC)
+    fds = [fd for level, kind, found in control if (level, kind) == _RIGHTS for (fd,) in _INT.iter_unpack(found)]
     if not packet:
         for fd in fds:
             os.close(fd)

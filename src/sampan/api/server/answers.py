@@ -4,7 +4,10 @@ A whole answer bypasses aiohttp's response classes: its head is formatted here a
 which is most of what a short request costs. Streams are aiohttp's, with chunked encoding and back pressure.
 """
 
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import TypeVar
 
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import HttpVersion11
@@ -13,6 +16,8 @@ from aiohttp.web_response import StreamResponse
 
 from sampan import __version__
 from sampan.api.wire.gojson import encode
+
+T = TypeVar("T")
 
 API_VERSION = "1.51"
 SERVER = f"Sampan/{__version__} (linux)"
@@ -89,4 +94,25 @@ async def open_stream(request: BaseRequest, content_type: str) -> StreamResponse
     else:
         stream.force_close()
     await stream.prepare(request)
+    return stream
+
+
+@asynccontextmanager
+async def iterating(source: AsyncIterable[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Its iterator, which is closed at the end: a subscription or a file must not wait for the garbage collector."""
+    iterator = aiter(source)
+    try:
+        yield iterator
+    finally:
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def pour(request: BaseRequest, content_type: str, source: AsyncIterable[bytes]) -> StreamResponse:
+    """Stream all pieces of `source`, each flushed."""
+    async with iterating(source) as pieces:
+        stream = await open_stream(request, content_type)
+        async for piece in pieces:
+            await stream.write(piece)
     return stream

@@ -1,11 +1,12 @@
 """What the API server needs of an engine.
 
 Each method maps to one endpoint or less. References (`ref`) are names, ids or unambiguous beginnings of ids, as the
-client wrote them; the engine resolves and checks them. Errors are those of `sampan.errors`.
+client wrote them; the engine resolves and checks them. Errors are those of `sampan.errors`. What is iterated is closed
+afterwards (`aclose` of its iterator), however the iteration ends.
 Units   Instants in nanoseconds since 1970; timeouts in whole seconds; terminal sizes in characters.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,7 +73,10 @@ class Session(Protocol):
 
 
 class Waiter(Protocol):
+    """Watches from its making on."""
+
     async def result(self) -> WaitResponse: ...
+    def close(self) -> None: ...
 
 
 class LogStream(Protocol):
@@ -135,10 +139,10 @@ class Images(Protocol):
     ) -> str:
         """The new image's id."""
 
-    def load(self, archive: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[dict[str, object]]:
+    def load(self, archive: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterable[Mapping[str, object]]:
         """Progress messages: {"stream": "Loaded image: …"}."""
 
-    async def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
+    async def save(self, refs: Sequence[str]) -> AsyncIterable[bytes]:
         """Checks that every reference exists, then hands out the archive."""
 
 
@@ -146,8 +150,8 @@ class System(Protocol):
     async def version(self) -> Version: ...
     async def info(self) -> Info: ...
 
-    def events(self, *, since_ns: int | None, until_ns: int | None, filters: Filters) -> AsyncIterator[Event]:
-        """Subscribes at once; past events first."""
+    def events(self, *, since_ns: int | None, until_ns: int | None, filters: Filters) -> AsyncIterable[Event]:
+        """Past events when a bound is given, then those to come; subscribed at once."""
 
 
 class Backend(Protocol):

@@ -12,6 +12,7 @@ from sampan.api.server.answers import (
     json_answer,
     no_content,
     open_stream,
+    pour,
 )
 from sampan.api.server.backend import AttachOptions, LogsOptions
 from sampan.api.server.call import Call
@@ -112,11 +113,14 @@ async def wait(call: Call) -> StreamResponse:
     if condition not in _CONDITIONS:
         raise errors.InvalidArgument(f'invalid condition: "{condition}"')
     waiter = await call.backend.containers.begin_wait(call.ref, condition=condition)
-    if call.api < 30:
-        return json_answer(await waiter.result())
-    stream = await open_stream(call.request, JSON)
-    await stream.write(encode(await waiter.result()) + b"\n")
-    return stream
+    try:
+        if call.api < 30:
+            return json_answer(await waiter.result())
+        stream = await open_stream(call.request, JSON)
+        await stream.write(encode(await waiter.result()) + b"\n")
+        return stream
+    finally:
+        waiter.close()
 
 
 async def logs(call: Call) -> StreamResponse:
@@ -127,18 +131,15 @@ async def logs(call: Call) -> StreamResponse:
         follow=query.flag("follow"),
         timestamps=query.flag("timestamps"),
         details=query.flag("details"),
-        since_ns=query.instant_ns("since"),
-        until_ns=query.instant_ns("until"),
+        since_ns=query.instant_ns("since") or None,
+        until_ns=query.instant_ns("until") or None,
         tail=_tail(query.text("tail")),
     )
     if not (options.stdout or options.stderr):
         raise errors.InvalidArgument("Bad parameters: you must choose at least one stream")
     lines = await call.backend.containers.logs(call.ref, options)
     framed = not lines.tty and call.api >= 42
-    stream = await open_stream(call.request, MULTIPLEXED_STREAM if framed else RAW_STREAM)
-    async for piece in lines:
-        await stream.write(piece)
-    return stream
+    return await pour(call.request, MULTIPLEXED_STREAM if framed else RAW_STREAM, lines)
 
 
 def _tail(text: str) -> int | None:

@@ -1,11 +1,11 @@
 """Images over HTTP. Archives are streamed both ways; nothing of them is kept in memory."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from aiohttp.web_response import StreamResponse
 
 from sampan import errors
-from sampan.api.server.answers import JSON, Answer, json_answer, open_stream
+from sampan.api.server.answers import JSON, Answer, iterating, json_answer, open_stream, pour
 from sampan.api.server.call import Call
 from sampan.api.server.compat import listed_image, shown_image
 from sampan.api.server.query import flag_filter
@@ -76,11 +76,12 @@ async def create(call: Call) -> StreamResponse:
 async def load(call: Call) -> StreamResponse:
     """Errors come in the stream, as Docker's do: clients read them there."""
     _one_platform(call)
-    messages = call.backend.images.load(call.archive(), quiet=call.query.flag("quiet", default=True))
+    progress = call.backend.images.load(call.archive(), quiet=call.query.flag("quiet", default=True))
     stream = await open_stream(call.request, JSON)
     try:
-        async for message in messages:
-            await stream.write(_progress(message))
+        async with iterating(progress) as messages:
+            async for message in messages:
+                await stream.write(_progress(message))
     except errors.Error as error:
         await stream.write(_progress({"errorDetail": {"message": str(error)}, "error": str(error)}))
     return stream
@@ -96,11 +97,7 @@ async def save_all(call: Call) -> StreamResponse:
 
 async def _save(call: Call, refs: list[str]) -> StreamResponse:
     _one_platform(call)
-    pieces: AsyncIterator[bytes] = await call.backend.images.save(refs)
-    stream = await open_stream(call.request, _TAR)
-    async for piece in pieces:
-        await stream.write(piece)
-    return stream
+    return await pour(call.request, _TAR, await call.backend.images.save(refs))
 
 
 async def search(call: Call) -> StreamResponse:

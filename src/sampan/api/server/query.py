@@ -67,9 +67,9 @@ class Query:
         return int(text)
 
     def instant_ns(self, name: str) -> int | None:
-        """A time as in `since` and `until`; None when absent, empty or 0."""
+        """A time as in `since` and `until`; None when absent or empty."""
         text = self.text(name)
-        if not text or text == "0":
+        if not text:
             return None
         try:
             return parse_timestamp(text)

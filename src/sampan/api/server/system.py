@@ -3,7 +3,7 @@
 from aiohttp.web_response import StreamResponse
 
 from sampan import errors
-from sampan.api.server.answers import JSON, Answer, json_answer, open_stream
+from sampan.api.server.answers import JSON, Answer, iterating, json_answer, open_stream
 from sampan.api.server.call import Call
 from sampan.api.server.compat import shown_info
 from sampan.api.server.routing import Route
@@ -37,10 +37,13 @@ async def events(call: Call) -> StreamResponse:
         raise errors.InvalidArgument(
             f"`since` time ({query.text('since')}) cannot be after `until` time ({query.text('until')})"
         )
+    if since_ns is not None:
+        since_ns = max(1, since_ns)  # `since=0` asks for all of the past
     source = call.backend.system.events(since_ns=since_ns, until_ns=until_ns, filters=query.filters(None))
-    stream = await open_stream(call.request, JSON)
-    async for event in source:
-        await stream.write(encode(event) + b"\n")
+    async with iterating(source) as found:
+        stream = await open_stream(call.request, JSON)
+        async for event in found:
+            await stream.write(encode(event) + b"\n")
     return stream
 
 

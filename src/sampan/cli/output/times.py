@@ -29,7 +29,7 @@ def parse_rfc3339(text: str) -> int:
         day, _, clock = text.replace("t", "T").replace(" ", "T").partition("T")
         year, month, date = (int(part) for part in day.split("-"))
         clock, offset_s = _split_zone(clock)
-        hours, minutes, seconds = (int(part) for part in (clock.partition(".")[0].split(":") + ["0", "0"])[:3] if part)
+        hours, minutes, seconds = (int(part) for part in [*clock.partition(".")[0].split(":"), "0", "0"][:3] if part)
         fraction = clock.partition(".")[2]
         nanoseconds = int((fraction + "0" * 9)[:9]) if fraction else 0
     except ValueError as cause:

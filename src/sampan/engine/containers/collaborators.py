@@ -4,6 +4,7 @@ The Protocols are declared here, by their consumer; the launcher, the shim's cli
 and `tests/fakes` stands in for them.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,16 +13,14 @@ from sampan.base.locks import Keyed
 from sampan.base.tasks import TaskScope
 from sampan.engine.host import HostFacts
 from sampan.engine.logs import DirectoryWatcher
+from sampan.image.record import Image
+from sampan.network.values import Endpoint, PortBinding
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
 from sampan.storage.metadata import Database
 from sampan.storage.snapshot.contract import Snapshotter
 
 if TYPE_CHECKING:
     from sampan.engine.containers.registry import Registry
-    from sampan.engine.eventlog import EventLog
-    from sampan.image.store import ImageStore
-    from sampan.network.networks import Networks
-    from sampan.storage.volume import VolumeStore
 
 
 class Started(Protocol):
@@ -77,6 +76,55 @@ class Launcher(Protocol):
     async def clean_up(self, exec_dir: str, exit_path: str, cgroup: str = "") -> ExitRecord: ...
 
 
+class Images(Protocol):
+    """The image store, as far as containers need it."""
+
+    def resolve(self, unsafe_text: str, /) -> Image: ...
+
+
+class Volume(Protocol):
+    """A volume's name, and the directory of its files."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+
+class Volumes(Protocol):
+    """The volume store; an empty name asks for a new anonymous volume."""
+
+    async def ensure(
+        self, name: str, *, driver: str, options: dict[str, str], labels: dict[str, str], anonymous: bool
+    ) -> Volume: ...
+    def get(self, name: str) -> Volume: ...
+    async def remove(self, name: str) -> None: ...
+
+
+class Networks(Protocol):
+    """The networks, as far as containers need them."""
+
+    async def join(
+        self,
+        container_id: str,
+        *,
+        mode: str,
+        ports: Sequence[PortBinding],
+        netns: Any,
+        hostname: str,
+        mac: str | None = None,
+        name: str = "",
+    ) -> Endpoint: ...
+    async def leave(self, container_id: str) -> None: ...
+    def endpoint(self, container_id: str) -> Endpoint | None: ...
+
+
+class Events(Protocol):
+    """Where events go."""
+
+    def publish(self, type: str, action: str, id: str, attributes: Mapping[str, str] | None = None) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
     """Where a container's files are; the only place that knows.
@@ -107,12 +155,12 @@ class Containers:
 
     registry: "Registry"
     database: Database
-    images: "ImageStore"
+    images: Images
     snapshotter: Snapshotter
-    volumes: "VolumeStore"
-    networks: "Networks"
+    volumes: Volumes
+    networks: Networks
     launcher: Launcher
-    events: "EventLog"
+    events: Events
     tasks: TaskScope
     locks: Keyed
     clock: Clock

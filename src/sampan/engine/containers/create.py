@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from sampan import errors
 from sampan.api.wire.container import ContainerConfig
 from sampan.api.wire.host import HostConfig, LogConfig, RestartPolicy
 from sampan.api.wire.network import EndpointSettings, NetworkingConfig
@@ -25,6 +26,7 @@ from sampan.engine.containers.registry import Container
 from sampan.engine.names import random_name
 from sampan.errors import InvalidArgument, Unimplemented
 from sampan.image.record import Image
+from sampan.oci.image import RunConfig
 from sampan.storage.metadata import Transaction
 
 DEFAULT_SHM_BYTES = 64 * 1024 * 1024
@@ -56,7 +58,7 @@ async def create(deps: Containers, request: CreateRequest) -> Created:
     validation.check_host(request.host)
     name = validation.check_name(request.name) if request.name else ""
     image = deps.images.resolve(request.config.image)
-    config = merge.merged(request.config, image.config)
+    config = merge.merged(request.config, image.config.config or RunConfig())
     path, args = merge.command(config)
     host = _with_defaults(deps, request.host)
     wishes = mounts.wishes(host, config.volumes or {}, _inherited(deps, host))
@@ -161,9 +163,12 @@ async def _resolve(deps: Containers, wish: mounts.Wish, image: Image, undo: Asyn
     source, name, anonymous = wish.source, wish.name, False
     if wish.type == "volume":
         anonymous = not name
+        is_new = anonymous or not _has_volume(deps, name)
         volume = await deps.volumes.ensure(
             name, driver=wish.driver, options=wish.driver_options, labels=wish.labels, anonymous=anonymous
         )
+        if is_new:
+            deps.events.publish("volume", "create", volume.name, {"driver": "local"})
         source, name = volume.path, volume.name
         if anonymous:
             undo.push_async_callback(_remove_volume, deps, name)
@@ -183,6 +188,14 @@ async def _resolve(deps: Containers, wish: mounts.Wish, image: Image, undo: Asyn
         copy_up=wish.copy_up and wish.type == "volume",
         create_source=wish.create_source,
     )
+
+
+def _has_volume(deps: Containers, name: str) -> bool:
+    try:
+        deps.volumes.get(name)
+    except errors.NotFound:
+        return False
+    return True
 
 
 async def _remove_volume(deps: Containers, name: str) -> None:

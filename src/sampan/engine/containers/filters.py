@@ -55,16 +55,18 @@ def _by_name(deps: Containers, values: list[str]) -> Match:
     )
 
 
-def _by_label(deps: Containers, values: list[str]) -> Match:
-    def matches(container: Container) -> bool:
-        labels = container.record.config.labels or {}
-        for value in values:
-            key, separator, wanted = value.partition("=")
-            if key not in labels or (separator and labels[key] != wanted):
-                return False
-        return True
+def _has_label(container: Container, text: str) -> bool:
+    labels = container.record.config.labels or {}
+    key, separator, wanted = text.partition("=")
+    return key in labels and (not separator or labels[key] == wanted)
 
-    return matches
+
+def _by_label(deps: Containers, values: list[str]) -> Match:
+    return lambda container: all(_has_label(container, value) for value in values)
+
+
+def _by_absent_label(deps: Containers, values: list[str]) -> Match:
+    return lambda container: not any(_has_label(container, value) for value in values)
 
 
 def _by_status(deps: Containers, values: list[str]) -> Match:
@@ -190,6 +192,7 @@ _BUILDERS: dict[str, Callable[[Containers, list[str]], Match]] = {
     "is-task": _by_task,
     "isolation": _by_isolation,
     "label": _by_label,
+    "label!": _by_absent_label,
     "name": _by_name,
     "network": _by_network,
     "publish": _port_matcher("publish"),

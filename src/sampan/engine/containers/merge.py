@@ -7,11 +7,11 @@ Spec    moby daemon/commit.go, merge: the request wins; an entrypoint in the req
 import msgspec
 
 from sampan.api.wire.container import ContainerConfig, HealthConfig
-from sampan.api.wire.image import ImageConfig
 from sampan.errors import InvalidArgument
+from sampan.oci.image import RunConfig
 
 
-def merged(asked: ContainerConfig, image: ImageConfig) -> ContainerConfig:
+def merged(asked: ContainerConfig, image: RunConfig) -> ContainerConfig:
     """The configuration that the container is going to have, hostname apart."""
     entrypoint, cmd = asked.entrypoint, asked.cmd
     if not entrypoint:
@@ -29,8 +29,9 @@ def merged(asked: ContainerConfig, image: ImageConfig) -> ContainerConfig:
         cmd=cmd,
         entrypoint=entrypoint,
         working_dir=asked.working_dir or image.working_dir,
-        volumes={**(image.volumes or {}), **(asked.volumes or {})} or None,
+        volumes={**dict.fromkeys(image.volumes or {}, {}), **(asked.volumes or {})} or None,
         stop_signal=asked.stop_signal or image.stop_signal,
+        stop_timeout=image.stop_timeout if asked.stop_timeout is None else asked.stop_timeout,
         shell=asked.shell or image.shell or [],
         healthcheck=_merged_health(asked.healthcheck, image),
     )
@@ -49,11 +50,16 @@ def _merged_env(asked: list[str], image: list[str]) -> list[str]:
     return asked + [variable for variable in image if variable.partition("=")[0] not in names]
 
 
-def _merged_health(asked: HealthConfig | None, image: ImageConfig) -> HealthConfig | None:
-    if image.healthcheck is None:
+def _merged_health(asked: HealthConfig | None, image: RunConfig) -> HealthConfig | None:
+    given = image.healthcheck
+    if given is None:
         return asked
-    inherited = {name: getattr(image.healthcheck, name) for name in image.healthcheck.__struct_fields__}
-    if asked is None:
-        return HealthConfig(**inherited)
-    own = {name: getattr(asked, name) for name in asked.__struct_fields__}
-    return HealthConfig(**{name: own[name] or inherited[name] for name in own})
+    own = asked or HealthConfig()
+    return HealthConfig(
+        test=own.test or given.test or [],
+        interval=own.interval or given.interval,
+        timeout=own.timeout or given.timeout,
+        start_period=own.start_period or given.start_period,
+        start_interval=own.start_interval or given.start_interval,
+        retries=own.retries or given.retries,
+    )

@@ -88,6 +88,11 @@ class Container:
         self.outcome = outcome
         self.exec_ids.clear()
 
+    def recovered(self, state: State, outcome: Outcome) -> None:
+        """Its state as the daemon finds it at start, in place of the one it was made with."""
+        self.state, self.outcome = state, outcome
+        self.has_started = outcome.started_at_ns > 0
+
     def wake(self, *conditions: str) -> None:
         """Answer those who wait for one of `conditions`."""
         for condition in conditions:

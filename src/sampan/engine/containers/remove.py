@@ -86,6 +86,7 @@ async def _carry_out(deps: Containers, container: Container, volumes: bool) -> N
 async def _remove_volume(deps: Containers, name: str) -> None:
     try:
         await deps.volumes.remove(name)
+        deps.events.publish("volume", "destroy", name, {"driver": "local"})
     except errors.NotFound:
         pass  # the user removed it by name
     except errors.Conflict:

@@ -128,7 +128,7 @@ async def _run(deps: Execs, exec: Exec, stream: AttachStream | None) -> None:
     except errors.Error:
         exec.ended(126, deps.containers.clock.now_ns())
         raise
-    deps.containers.tasks.spawn(_supervise(deps, exec), name=f"exec {exec.id[:12]}")
+    deps.containers.tasks.spawn(supervise(deps, exec), name=f"exec {exec.id[:12]}")
 
 
 def _message(text: str) -> str:
@@ -137,7 +137,8 @@ def _message(text: str) -> str:
     return f"{_PREFIX}unable to start container process: {text}"
 
 
-async def _supervise(deps: Execs, exec: Exec) -> None:
+async def supervise(deps: Execs, exec: Exec) -> None:
+    """Wait for the end of an exec that runs, and note it."""
     shim = exec.container.shim
     try:
         exit_code = 137 if shim is None else await shim.wait_exec(exec.id)

@@ -53,7 +53,7 @@ def hierarchies() -> Hierarchies:
 def cgroup_for(path: str) -> Cgroup:
     """The cgroup at `path` ("/sampan/<id>") in whichever version this machine uses."""
     found = hierarchies()
-    path = os.path.normpath(f"/{path}")
+    path = os.path.normpath("/" + path.lstrip("/"))
     if path == "/":
         raise ValueError("a container needs a cgroup of its own, not the root")
     return CgroupV2(path, found.v2) if found.is_v2 else CgroupV1(path, found.v1)

@@ -47,7 +47,7 @@ _ARCHIVE_AT_FAULT = frozenset(
 def apply_layer(
     tar_fd: int,
     *,
-    overlay: bool,
+    overlay: bool = True,
     max_bytes: int = MAX_BYTES,
     max_entries: int = MAX_ENTRIES,
     max_devices: int = MAX_DEVICES,

@@ -61,6 +61,7 @@ class TarReader:
         self._left = 0  # data of the current entry not yet handed out
         self._padding = 0
         self._name = b""
+        self._previous = b""
         self._globals: dict[bytes, bytes] = {}
 
     @classmethod
@@ -76,7 +77,7 @@ class TarReader:
         """The next entry, or None at the end of the archive."""
         if self._left or self._padding:
             self._skip()
-        self._name = b""
+        self._previous, self._name = self._name or self._previous, b""
         records: list[tuple[bytes, bytes]] = []
         while True:
             block = self._header_block()
@@ -87,9 +88,9 @@ class TarReader:
             try:
                 entry = parse_block(block)
             except InvalidArgument as error:
-                if not self._name:
+                if str(error).startswith("archive entry"):
                     raise
-                raise InvalidArgument(f"after archive entry {quoted(self._name)}: {error}") from error
+                raise self._invalid(str(error)) from error
             self._name = entry.name
             if entry.kind in _EXTENDED:
                 self._extended(entry, records)
@@ -288,9 +289,9 @@ class TarReader:
         self._padding = -entry.stored_bytes % BLOCK_BYTES
 
     def _invalid(self, reason: str) -> InvalidArgument:
-        if not self._name:
-            return InvalidArgument(reason)
-        return InvalidArgument(f"archive entry {quoted(self._name)}: {reason}")
+        if self._name:
+            return InvalidArgument(f"archive entry {quoted(self._name)}: {reason}")
+        return InvalidArgument(f"after archive entry {quoted(self._previous)}: {reason}" if self._previous else reason)
 
     def _refill(self) -> None:
         self._position = 0

@@ -5,6 +5,7 @@ import os
 import socket
 
 import pytest
+
 from fakes.api_backend import FakeBackend
 from support.api_serving import Client, serve
 

@@ -1,0 +1,144 @@
+"""`sampan inspect`: everything about containers, images and other objects, as the engine's JSON.
+
+Invariants  1. Without --format the engine's own text is shown, indented; nothing is decoded and encoded again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from sampan.cli.command import Command, Failure
+from sampan.cli.output import document
+from sampan.client import jsontext
+from sampan.errors import Error, NotFound, Unavailable, Unimplemented
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sampan.cli.command import Context, Run
+    from sampan.cli.flags import Parsed
+
+    Find = Callable[[str], str]
+
+# In docker's order of trying.
+PATHS = {
+    "container": "/containers/{}/json",
+    "image": "/images/{}/json",
+    "network": "/networks/{}",
+    "volume": "/volumes/{}",
+    "service": "/services/{}",
+    "task": "/tasks/{}",
+    "node": "/nodes/{}",
+    "plugin": "/plugins/{}/json",
+    "secret": "/secrets/{}",
+    "config": "/configs/{}",
+}
+
+
+def _fetch(context: Context, kind: str, name: str, *, size: bool) -> str:
+    query: dict[str, str | list[str]] = {"size": "1"} if size and kind == "container" else {}
+    return context.engine.call("GET", PATHS[kind].format(name), query=query).read().decode("utf-8", "surrogateescape")
+
+
+def _fetch_any(context: Context, name: str, *, size: bool) -> str:
+    """The first kind that has an object of this name; kinds this engine does not have are passed over."""
+    for kind in PATHS:
+        try:
+            return _fetch(context, kind, name, size=size)
+        except (NotFound, Unimplemented):
+            continue
+        except Unavailable as failure:
+            if "swarm manager" not in str(failure):
+                raise
+    raise NotFound(f"Error: No such object: {name}")
+
+
+def show(names: Sequence[str], find: Find, form: str) -> int:
+    template = None
+    if form not in ("", "json"):
+        template = document.parse_template(form)
+    failures: list[str] = []
+    found: list[str] = []
+    for name in names:
+        try:
+            text = find(name)
+        except Error as failure:
+            failures.append(str(failure))
+            continue
+        if template is None:
+            found.append(text.strip())
+            continue
+        line = document.render(template, jsontext.loads(text))
+        sys.stdout.write(line + "\n")
+    if template is None:
+        listing = f"[{','.join(found)}]"
+        if form == "json":
+            sys.stdout.write(jsontext.dumps(jsontext.loads(listing)) + "\n")
+        else:
+            sys.stdout.write(jsontext.indent(listing, "    ") + "\n")
+    elif not found and len(failures) == len(names):
+        sys.stdout.write("\n")
+    sys.stdout.flush()
+    if failures:
+        raise Failure("\n".join(failures))
+    return 0
+
+
+def run(context: Context, parsed: Parsed) -> int:
+    kind = parsed["type"]
+    if "type" in parsed.changed and kind not in PATHS:
+        kinds = ", ".join(f'"{name}"' for name in sorted(PATHS))
+        if not kind:
+            raise Failure(f"type is empty: must be one of {kinds}")
+        raise Failure(f'unknown type: "{kind}": must be one of {kinds}')
+    size = parsed["size"]
+    if kind:
+        return show(parsed.arguments, lambda name: _fetch(context, kind, name, size=size), parsed["format"])
+    return show(parsed.arguments, lambda name: _fetch_any(context, name, size=size), parsed["format"])
+
+
+def _runner(kind: str) -> Run:
+    def run_kind(context: Context, parsed: Parsed) -> int:
+        size = bool(parsed.values.get("size"))
+        return show(parsed.arguments, lambda name: _fetch(context, kind, name, size=size), parsed["format"])
+
+    return run_kind
+
+
+_FORMAT = ("format", "f", "string", document.FORMAT_HELP)
+COMMAND = Command(
+    "[OPTIONS] NAME|ID [NAME|ID...]",
+    "Return low-level information on Sampan objects",
+    run=run,
+    flags=(
+        _FORMAT,
+        ("size", "s", "bool", "Display total file sizes if the type is container"),
+        ("type", "", "string", "Only inspect objects of the given type"),
+    ),
+    least=1,
+)
+CONTAINER = Command(
+    "[OPTIONS] CONTAINER [CONTAINER...]",
+    "Display detailed information on one or more containers",
+    run=_runner("container"),
+    flags=(_FORMAT, ("size", "s", "bool", "Display total file sizes")),
+    least=1,
+)
+IMAGE = Command(
+    "[OPTIONS] IMAGE [IMAGE...]",
+    "Display detailed information on one or more images",
+    run=_runner("image"),
+    flags=(
+        _FORMAT,
+        (
+            "platform",
+            "",
+            "string",
+            "Inspect a specific platform of the multi-platform image. If the image or the server is not multi-platform "
+            "capable, the command will error out if the platform does not match. 'os[/arch[/variant]]': Explicit "
+            "platform (eg. linux/amd64)",
+        ),
+    ),
+    least=1,
+)

@@ -1,0 +1,167 @@
+"""The OCI config is Docker's own, field by field; `golden/` holds what Docker 28.5 made of the same containers.
+
+Each file has Docker's inspect of a container (config, host, mounts) and the config.json it gave to runc, without the
+seccomp filter. Differences that we want are named in `wanted`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sampan.api.wire.container import ContainerConfig
+from sampan.api.wire.host import HostConfig
+from sampan.api.wire.network import NetworkingConfig
+from sampan.engine.containers.record import ContainerRecord, MountPoint
+from sampan.engine.devices import DeviceNode, default_rules
+from sampan.engine.spec import HostFacts, build_spec
+from sampan.errors import Unimplemented
+from sampan.linux.capabilities import NAMES
+
+Json = dict[str, Any]
+GOLDEN = sorted(Path(__file__).with_name("golden").glob("*.json"))
+NULL = DeviceNode("/dev/null", "c", 1, 3, 0o666, 0, 0)
+# The machine on which the files were made had all but one.
+FACTS = HostFacts(
+    hostname="vm",
+    capabilities=frozenset(NAMES) - {"CAP_SYS_RESOURCE"},
+    cgroup_parent="/docker",
+    find_devices=lambda path: [NULL],
+)
+
+
+def record(*, config: Json | None = None, host: Json | None = None, mounts: tuple[MountPoint, ...] = ()) -> Any:
+    return ContainerRecord(
+        id="c" * 64,
+        name="name",
+        created_ns=1,
+        image_id="sha256:0",
+        path="sh",
+        args=[],
+        config=msgspec.convert({"Hostname": "box", **(config or {})}, ContainerConfig),
+        host=msgspec.convert(host or {}, HostConfig),
+        networking=NetworkingConfig(),
+        mounts=list(mounts),
+    )
+
+
+def spec(**options: Any) -> Json:
+    return build_spec(record(**options), FACTS, "/containers/c")
+
+
+def from_golden(golden: Json) -> Any:
+    return ContainerRecord(
+        id=golden["id"],
+        name="name",
+        created_ns=1,
+        image_id="sha256:0",
+        path=golden["path"],
+        args=golden["args"],
+        config=msgspec.convert(golden["config"], ContainerConfig),
+        host=msgspec.convert(golden["host"], HostConfig),
+        networking=NetworkingConfig(),
+        mounts=[MountPoint(**mount) for mount in golden["mounts"]],
+    )
+
+
+def wanted(docker: Json, host: Json) -> Json:
+    """Docker's config as it would be without what is Docker's or runc's own way."""
+    linux = docker["linux"]
+    # Docker lists its rules twice, and runc adds the rest of the usual devices by itself.
+    rules = linux["resources"]["devices"]
+    custom = rules[16:]
+    if host["Privileged"]:
+        linux["resources"]["devices"] = [{"allow": True, "access": "rwm"}]
+        linux["devices"] = [NULL.to_json("/dev/null")]
+    else:
+        for rule in custom:
+            rule.update({"minor": None} if rule["minor"] == -1 else {})
+        linux["resources"]["devices"] = default_rules() + [
+            {key: value for key, value in rule.items() if value is not None} for rule in custom
+        ]
+    linux.setdefault("maskedPaths", [])
+    linux.setdefault("readonlyPaths", [])
+    docker["process"].setdefault("terminal", False)
+    docker["process"].setdefault("noNewPrivileges", False)
+    docker["root"].setdefault("readonly", False)
+    for name in ("bounding", "effective", "permitted"):
+        docker["process"]["capabilities"].setdefault(name, [])
+    return docker
+
+
+def by_destination(found: Json) -> Json:
+    return {mount["destination"]: mount for mount in found["mounts"]}
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_the_config_is_dockers(path: Path) -> None:
+    golden = json.loads(path.read_text())
+    ours = build_spec(from_golden(golden), FACTS, "/containers/c")
+    docker = wanted(golden["expected"], golden["host"])
+    assert by_destination(ours) == by_destination(docker)
+    assert ours.pop("ociVersion") == "1.2.1"
+    assert ours["process"].pop("user") == {"uid": 0, "gid": 0}
+    assert ours["root"].pop("path") == "rootfs"
+    for found in (ours, docker):
+        found["linux"]["namespaces"] = {namespace["type"] for namespace in found["linux"]["namespaces"]}
+        found["mounts"] = []
+        found["linux"].setdefault("sysctl", {})
+    assert ours == docker
+
+
+def test_mounts_come_after_what_they_lie_upon() -> None:
+    points = tuple(
+        MountPoint(type="volume", source="/v", destination=destination) for destination in ("/a/b/c", "/etc", "/a")
+    )
+    order = [mount["destination"] for mount in spec(mounts=points)["mounts"]]
+    assert order.index("/a") < order.index("/a/b/c")
+    assert order.index("/etc") < order.index("/etc/hosts")
+    assert order[:2] == ["/proc", "/dev"]
+
+
+def test_a_mount_of_the_users_replaces_the_usual_one() -> None:
+    found = spec(mounts=(MountPoint(type="bind", source="/h", destination="/etc/hosts", propagation="rprivate"),))
+    assert by_destination(found)["/etc/hosts"]["source"] == "/h"
+    found = spec(mounts=(MountPoint(type="bind", source="/dev", destination="/dev"),))
+    assert [m["destination"] for m in found["mounts"] if m["destination"].startswith("/dev")] == ["/dev"]
+
+
+def test_init_is_asked_for_by_an_annotation() -> None:
+    assert spec(host={"Init": True})["annotations"] == {"sampan.init": "true"}
+    assert "annotations" not in spec()
+
+
+def test_a_filter_is_there_only_when_given() -> None:
+    assert "seccomp" not in spec()["linux"]
+    assert build_spec(record(), FACTS, "/c", seccomp={"x": 1})["linux"]["seccomp"] == {"x": 1}
+
+
+def test_the_cgroup_stays_below_the_root() -> None:
+    assert spec(host={"CgroupParent": "/../../etc"})["linux"]["cgroupsPath"] == "/etc/" + "c" * 64
+    assert spec(host={"CgroupParent": "a"})["linux"]["cgroupsPath"] == "/a/" + "c" * 64
+
+
+def test_propagation_to_the_host_needs_a_shared_root() -> None:
+    point = MountPoint(type="bind", source="/h", destination="/m", propagation="rshared")
+    assert spec(mounts=(point,))["linux"]["rootfsPropagation"] == "shared"
+    assert "rootfsPropagation" not in spec()["linux"]
+
+
+def test_paths_are_hidden_as_the_client_says() -> None:
+    assert spec(host={"MaskedPaths": ["/x"], "ReadonlyPaths": []})["linux"]["maskedPaths"] == ["/x"]
+    assert spec(host={"MaskedPaths": [], "ReadonlyPaths": []})["linux"]["readonlyPaths"] == []
+    assert spec(host={"Privileged": True})["linux"]["maskedPaths"] == []
+
+
+@pytest.mark.parametrize("mode", ["NetworkMode", "PidMode", "IpcMode"])
+def test_namespaces_of_other_containers_are_refused(mode: str) -> None:
+    with pytest.raises(Unimplemented, match="container:x"):
+        spec(host={mode: "container:x"})
+
+
+def test_version_two_gives_a_cgroup_namespace() -> None:
+    facts = HostFacts(hostname="vm", cgroup_version=2)
+    assert {"type": "cgroup"} in build_spec(record(), facts, "/c")["linux"]["namespaces"]
+    assert {"type": "cgroup"} not in spec()["linux"]["namespaces"]

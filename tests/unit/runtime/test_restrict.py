@@ -1,0 +1,131 @@
+import os
+import resource
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sampan.runtime import restrict
+from sampan.runtime.identity import Identity
+from sampan.runtime.restrict import StageError
+
+
+def code_of_child(action: Callable[[], None]) -> int:
+    """Run `action` in a child; its exit code is 0, or 1 when it raised."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            action()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "program").write_text("#!/bin/sh\n")
+    (tmp_path / "program").chmod(0o755)
+    (tmp_path / "plain").write_text("")
+    (tmp_path / "directory").mkdir()
+    return tmp_path
+
+
+def test_a_name_is_searched_in_the_processs_own_path(folder: Path) -> None:
+    assert restrict.find_program(["program"], [f"PATH=/nowhere:{folder}"]) == f"{folder}/program"
+
+
+def test_a_path_is_taken_as_it_is(folder: Path) -> None:
+    assert restrict.find_program([f"{folder}/program"], []) == f"{folder}/program"
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "code"),
+    [
+        ("nosuch", 'exec: "nosuch": executable file not found in $PATH', 127),
+        ("plain", 'exec: "plain": permission denied', 126),
+    ],
+)
+def test_a_name_that_cannot_run_is_told_in_dockers_words(folder: Path, name: str, message: str, code: int) -> None:
+    with pytest.raises(StageError) as caught:
+        restrict.find_program([name], [f"PATH={folder}"])
+    assert (str(caught.value), caught.value.exit_code) == (message, code)
+
+
+def test_paths_that_cannot_run_are_told_apart(folder: Path) -> None:
+    for name, code, words in (
+        ("absent", 127, "no such file or directory"),
+        ("plain", 126, "permission denied"),
+        ("directory", 126, "is a directory"),
+        ("plain/x", 126, "not a directory"),
+    ):
+        with pytest.raises(StageError, match=words) as caught:
+            restrict.find_program([f"{folder}/{name}"], [])
+        assert caught.value.exit_code == code
+
+
+def test_no_command_is_an_error() -> None:
+    with pytest.raises(StageError, match="no command"):
+        restrict.find_program([], [])
+
+
+def test_limits_are_set_by_name() -> None:
+    def limited() -> None:
+        restrict.set_rlimits([{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}])
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (100, 200)
+
+    assert code_of_child(limited) == 0
+
+
+def test_an_unknown_limit_is_an_error() -> None:
+    with pytest.raises(StageError, match="RLIMIT_NONSENSE"):
+        restrict.set_rlimits([{"type": "RLIMIT_NONSENSE", "soft": 1, "hard": 1}])
+
+
+def test_the_working_directory_cannot_lie_outside_the_root(folder: Path) -> None:
+    root = os.open(folder / "directory", os.O_PATH)
+    nobody = Identity(0, 0, [], "/")
+    for unsafe in (f"{folder}", "../plain", "/proc/self/fd/0"):
+        with pytest.raises(StageError, match="chdir to cwd"):
+            restrict.enter_directory(root, unsafe, nobody, create=False)
+    os.close(root)
+
+
+def test_a_missing_working_directory_is_made(folder: Path) -> None:
+    root = os.open(folder, os.O_PATH)
+
+    def entered() -> None:
+        restrict.enter_directory(root, "/new/place", Identity(0, 0, [], "/"), create=True)
+        assert os.getcwd() == str(folder / "new/place")
+
+    assert code_of_child(entered) == 0
+    assert stat.S_ISDIR((folder / "new/place").stat().st_mode)
+    os.close(root)
+
+
+def test_execution_replaces_the_process_with_nothing_but_three_descriptors() -> None:
+    read_fd, write_fd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(write_fd, 1)
+        os.set_inheritable(read_fd, True)
+        restrict.execute("/bin/ls", ["ls", "/proc/self/fd"], ["A=b"])
+    os.close(write_fd)
+    found = os.read(read_fd, 1000).split()
+    os.close(read_fd)
+    os.waitpid(pid, 0)
+    assert found == [b"0", b"1", b"2", b"3"]  # 3 is ls's own
+
+
+def test_what_the_kernel_refuses_to_execute_is_an_error(folder: Path) -> None:
+    (folder / "broken").write_bytes(b"\x7fELFnonsense")
+    (folder / "broken").chmod(0o755)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            restrict.execute(f"{folder}/broken", ["broken"], [])
+        except StageError as error:
+            os._exit(error.exit_code)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 126
