@@ -1,7 +1,7 @@
 """What starting, running and keeping containers costs, on one engine or on several side by side.
 
 Use          make bench                                         our own sampand, on roots of its own
-             make bench ENGINES="ours=unix:///run/sampan.sock docker=unix:///var/run/docker.sock"
+             make bench ENGINES="ours=unix:///var/run/sampan.sock docker=unix:///var/run/docker.sock"
 Method       Engines take turns sample by sample, so noise hits all alike. Each sample's result is checked; a wrong one
              ends the run. The figures are the minimum and the median of wall time.
 Needs        root, busybox-static; the `docker` command line for the rows that run it. Standard library only.

@@ -35,6 +35,7 @@ def neighbour() -> Namespace:
     return outside
 
 
+# As nft(8) 1.0.6 lists it.
 TABLE = """\
 table ip sampan-smpn0 {
 	map published_any {
@@ -79,7 +80,7 @@ table ip sampan-smpn0 {
 		ip saddr 127.0.0.0/8 oifname "smpn0" counter packets 0 bytes 0 masquerade
 	}
 }
-"""  # noqa: W191, E101, E501: as nft(8) 1.0.6 lists it
+"""  # noqa: E501
 
 
 def test_nft_reads_the_table_as_it_is_meant() -> None:

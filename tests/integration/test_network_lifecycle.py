@@ -1,5 +1,6 @@
 """Joining and leaving: many at once, failures, daemons that end and come back, and the choice of a subnet."""
 
+import asyncio
 import json
 import os
 import tempfile
@@ -199,5 +200,45 @@ def test_an_interface_that_is_no_bridge_is_not_touched() -> None:
             async with networks():
                 pass
         assert not os.path.exists("/sys/class/net/smpn0/bridge")
+
+    run_on_own_host(scenario)
+
+
+def test_a_join_cancelled_at_any_moment_leaves_nothing() -> None:
+    async def scenario() -> None:
+        async with networks() as opened:
+            inside = Namespace()
+            before = pairs()
+            for delay_us in range(0, 4000, 200):
+                async with TaskGroup() as group:
+                    joining = group.create_task(
+                        opened.join("c", mode="bridge", ports=[bind("8080")], netns=inside, hostname="c")
+                    )
+                    await asyncio.sleep(delay_us / 1e6)
+                    joining.cancel()
+                if joining.cancelled():
+                    assert pairs() == before
+                    assert "elements" not in elements()
+                    assert opened.endpoint("c") is None
+                else:
+                    await opened.leave("c")
+                    inside.close()
+                    inside = Namespace()
+                    before = pairs()
+            _, endpoint = await join(opened, "d", bind("8080"))
+            assert endpoint.ip_address == "10.82.0.2"
+
+    run_on_own_host(scenario)
+
+
+def test_a_thousand_ports_of_one_container_are_published_at_once() -> None:
+    async def scenario() -> None:
+        async with networks() as opened:
+            ports = [bind(str(port), f"{port}/udp") for port in range(20000, 21000)]
+            _, endpoint = await join(opened, "c", *ports)
+            assert len(endpoint.published) == 1000
+            assert elements().count("udp . ") == 1000
+            await opened.leave("c")
+            assert "elements" not in elements()
 
     run_on_own_host(scenario)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 
@@ -163,5 +164,45 @@ def test_with_br_netfilter_a_container_still_reaches_itself_by_its_published_por
             web.tcp_server(80)
             for inside in (web, other):
                 assert inside.within(lambda: ask_tcp(GATEWAY, 8080)) == GATEWAY
+
+    run_on_own_host(scenario)
+
+
+def test_a_udp_client_that_never_pauses_finds_each_new_container() -> None:
+    async def scenario() -> None:
+        outside = stranger()
+
+        def ask_from_fixed_port() -> str:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.bind((STRANGER_ADDRESS, 4000))
+                client.settimeout(0.5)
+                client.connect((HOST_ADDRESS, 5353))
+                client.send(b"hello")
+                return client.recv(100).decode()
+
+        async with networks() as opened:
+            with pytest.raises(OSError):
+                outside.within(ask_from_fixed_port)
+            for container in ("first", "second"):
+                keeper, _ = await join(opened, f"{container}-neighbour")  # so that the next has another address
+                inside, _ = await join(opened, container, bind("5353", "53/udp"))
+                inside.udp_server(53)
+                assert outside.within(ask_from_fixed_port) == STRANGER_ADDRESS
+                await opened.leave(container)
+                assert keeper.ns_fd >= 0
+
+    run_on_own_host(scenario)
+
+
+def test_a_hardware_address_can_be_chosen_and_the_host_finds_it_at_once() -> None:
+    async def scenario() -> None:
+        async with networks() as opened:
+            for mac in ("02:00:00:00:00:0a", "02:00:00:00:00:0b"):
+                inside = Namespace()
+                endpoint = await opened.join("c", mode="bridge", ports=[], netns=inside, hostname="c", mac=mac)
+                assert mac in inside.command("ip", "link", "show", "eth0")
+                inside.tcp_server(80)
+                assert ask_tcp(endpoint.ip_address, 80) == GATEWAY
+                await opened.leave("c")
 
     run_on_own_host(scenario)

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from sampan.client.engine import Engine
 
     Run = Callable[["Context", Parsed], int]
+    Act = Callable[[Engine, str], object]
 
 MANY = 1 << 30
 MOST_AT_ONCE = 32
+# What an `act` of for_each returns for a name that is not to be printed.
+SILENT = object()
 
 
 class Failure(Error):
@@ -85,51 +88,53 @@ def write_error(line: str) -> None:
     sys.stderr.flush()
 
 
-def for_each(context: Context, names: Sequence[str], act: Callable[[Engine, str], object]) -> int:
+def for_each(context: Context, names: Sequence[str], act: Act) -> int:
     """Do `act` for every name at once, print those that worked in order; errors follow and make the exit code 1.
 
     At once, since one container's ten seconds to stop must not be the next one's wait.
     """
-    failures: dict[str, Error] = {}
-    outcomes = dict.fromkeys(names)
+    outcomes: dict[str, Error | str] = dict.fromkeys(names, "")
     if len(outcomes) == 1:
-        _try(act, context.engine, names[0], failures)
+        _try(act, context.engine, names[0], outcomes)
     else:
-        _try_all(context, list(outcomes), act, failures)
+        _try_all(context, act, outcomes)
     for name in names:
-        if name not in failures:
-            sys.stdout.write(name + "\n")
+        outcome = outcomes[name]
+        if isinstance(outcome, str):
+            sys.stdout.write(outcome)
     sys.stdout.flush()
+    failures = [str(outcome) for outcome in outcomes.values() if isinstance(outcome, Error)]
     if failures:
-        raise Failure("\n".join(str(failures[name]) for name in outcomes if name in failures))
+        raise Failure("\n".join(failures))
     return 0
 
 
-def _try(act: Callable[[Engine, str], object], engine: Engine, name: str, failures: dict[str, Error]) -> None:
+def _try(act: Act, engine: Engine, name: str, outcomes: dict[str, Error | str]) -> None:
     try:
-        act(engine, name)
+        outcomes[name] = "" if act(engine, name) is SILENT else name + "\n"
     except Error as failure:
-        failures[name] = failure
+        outcomes[name] = failure
 
 
-def _try_all(
-    context: Context, names: list[str], act: Callable[[Engine, str], object], failures: dict[str, Error]
-) -> None:
+def _try_all(context: Context, act: Act, outcomes: dict[str, Error | str]) -> None:
     import _thread
 
     context.engine.negotiate()
-    queue = list(reversed(names))
+    queue = list(reversed(outcomes))
 
     def work(done: _thread.LockType) -> None:
+        engine = context.new_engine()
         try:
-            engine = context.new_engine()
             while queue:
-                _try(act, engine, queue.pop(), failures)
+                _try(act, engine, queue.pop(), outcomes)
+        except IndexError:
+            # Another worker took the last name between our look and our pop.
+            return
         finally:
             done.release()
 
     workers = []
-    for _ in range(min(MOST_AT_ONCE, len(names))):
+    for _ in range(min(MOST_AT_ONCE, len(outcomes))):
         done = _thread.allocate_lock()
         done.acquire()
         workers.append(done)

@@ -107,7 +107,7 @@ class _Parser:
             if row is None:
                 if letter == "h":
                     raise HelpWanted(is_shorthand=True)
-                raise UsageError(f"unknown shorthand flag: {_quoted_letter(letter)} in {word}")
+                raise UsageError(f"unknown shorthand flag: {_quoted_letter(letter)} in -{letter}{letters}")
             implied = KINDS[row[KIND]].implied
             if letters[:1] == "=":
                 text, letters = letters[1:], ""
@@ -118,7 +118,7 @@ class _Parser:
             elif rest:
                 text = rest.pop()
             else:
-                raise UsageError(f"flag needs an argument: {_quoted_letter(letter)} in {word}")
+                raise UsageError(f"flag needs an argument: {_quoted_letter(letter)} in -{letter}")
             self._set(row, text)
 
     def _set(self, row: Row, text: str) -> None:

@@ -24,9 +24,11 @@ SMALLEST_WIDTH = 24
 
 def terminal_width() -> int:
     try:
-        return os.get_terminal_size(1).columns or 80
+        columns = os.get_terminal_size(0).columns or 80
     except OSError:
-        return 80
+        columns = 80
+    # One less, as docker has it: a line that fills the terminal wraps on some.
+    return columns - 1
 
 
 def command_help(command: Command, path: str, *, width: int) -> str:

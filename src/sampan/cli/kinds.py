@@ -84,18 +84,24 @@ def _parse_integer(text: str, function: str, lowest: int, highest: int) -> int:
 
 def parse_bytes(text: str) -> int:
     """ "64m", "1.5GiB", "512": units are powers of 1024 (go-units RAMInBytes)."""
-    number = text.rstrip("bBiIkKmMgGtTpP ")
-    suffix = text[len(number) :].strip().lower()
-    unit = suffix[:1] if suffix[:1] in _BYTE_UNITS else ""
-    if suffix.removeprefix(unit) not in ("", "b", "ib") or (suffix.endswith("ib") and not unit):
-        raise InvalidArgument(f"invalid suffix: '{suffix}'")
+    cut = max((at for at, char in enumerate(text) if char in "0123456789. "), default=-1) + 1
+    if not cut:
+        raise InvalidArgument(f"invalid size: '{text}'")
+    number, suffix = text[:cut].removesuffix(" "), text[cut:].lower()
     try:
-        value = float(number)
-        if not number[:1].isdigit() and number[:1] != ".":
+        if number != number.strip() or "_" in number:
             raise ValueError(number)
+        value = float(number)
     except ValueError as cause:
-        raise InvalidArgument(f"invalid size: '{text}'") from cause
-    return int(value * 1024 ** (_BYTE_UNITS.index(unit) + 1 if unit else 0))
+        raise InvalidArgument(f'strconv.ParseFloat: parsing "{number}": invalid syntax') from cause
+    if value < 0:
+        raise InvalidArgument(f"invalid size: '{text}'")
+    if suffix in ("", "b"):
+        return int(value)
+    unit = suffix[0]
+    if unit not in _BYTE_UNITS or suffix[1:] not in ("", "b", "ib"):
+        raise InvalidArgument(f"invalid suffix: '{suffix}'")
+    return int(value * 1024 ** (_BYTE_UNITS.index(unit) + 1))
 
 
 def parse_swap_bytes(text: str) -> int:
@@ -130,13 +136,33 @@ def parse_duration(text: str) -> int:
 
 
 def parse_decimal(text: str) -> int:
-    """A number of CPUs as billionths; more digits than that are refused."""
-    whole, _, fraction = text.partition(".")
-    if not (whole + fraction).isdigit():
-        raise InvalidArgument(f"failed to parse {text} as a rational number")
-    if len(fraction.rstrip("0")) > 9:
+    """A number of CPUs as billionths: "1.5", "3/2", "15e-1", as Go's big.Rat reads it; finer ones are refused."""
+    try:
+        numerator, denominator = _parse_rational(text)
+    except ValueError as cause:
+        raise InvalidArgument(f"failed to parse {text} as a rational number") from cause
+    if numerator * 10**9 % denominator:
         raise InvalidArgument("value is too precise")
-    return int(whole or "0") * 10**9 + int((fraction + "0" * 9)[:9])
+    return numerator * 10**9 // denominator
+
+
+def _parse_rational(text: str) -> tuple[int, int]:
+    if text != text.strip() or "_" in text:
+        raise ValueError(text)
+    over, slash, under = text.partition("/")
+    if slash:
+        if int(under) <= 0:
+            raise ValueError(text)
+        return int(over), int(under)
+    mantissa, _, exponent = text.lower().partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    if fraction.strip("0123456789") or not whole.lstrip("+-") + fraction:
+        raise ValueError(text)
+    scale = int(exponent or "0") - len(fraction)
+    if abs(scale) > 64:
+        raise ValueError(text)
+    value = int(whole + fraction)
+    return (value * 10**scale, 1) if scale >= 0 else (value, 10**-scale)
 
 
 def parse_filter(text: str) -> list[tuple[str, str]]:
@@ -161,10 +187,8 @@ def parse_environment(text: str) -> list[str]:
 
 
 def parse_label(text: str) -> list[str]:
-    name = text.partition("=")[0]
-    if not name.strip() or name != name.strip():
-        detail = "empty name" if not name.strip() else f"'{name}' contains whitespaces"
-        raise InvalidArgument(f"invalid label '{text}': {detail}" if detail == "empty name" else detail)
+    if not text.partition("=")[0].strip():
+        raise InvalidArgument(f"invalid label '{text}': empty name")
     return [text]
 
 

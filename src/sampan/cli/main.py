@@ -164,8 +164,7 @@ def _show_help(command: Command, path: str, wanted: HelpWanted) -> int:
 
 def _note_shorthand(wanted: HelpWanted) -> None:
     if wanted.is_shorthand:
-        sys.stderr.write("Flag shorthand -h has been deprecated, use --help\n")
-        sys.stderr.flush()
+        sys.stdout.write("Flag shorthand -h has been deprecated, use --help\n")
 
 
 def _help_command(words: list[str]) -> int:

@@ -40,7 +40,9 @@ def parse_host(text: str) -> Host:
     if scheme == "unix":
         return Host(f"unix://{rest or DEFAULT_SOCKET}", path=rest or DEFAULT_SOCKET)
     if scheme not in ("tcp", "http"):
-        raise errors.InvalidArgument(f"unable to parse docker host `{text}`")
+        raise errors.InvalidArgument(
+            f"Failed to initialize: unable to resolve docker endpoint: invalid bind address format: {text}"
+        )
     name, port = _split_port(rest.rstrip("/"), text)
     return Host(f"{scheme}://{rest}", name=name or "localhost", port=port)
 

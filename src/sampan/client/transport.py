@@ -77,7 +77,11 @@ class Connection:
         while True:
             parsed = http.parse_head(self._received)
             if parsed is None:
-                self._received += self._receive_some()
+                received = self._receive_now()
+                if not received:
+                    self.close()
+                    raise errors.Unavailable("error during connect: EOF")
+                self._received += received
                 continue
             head, self._received = parsed
             if head.status >= 200 or head.is_upgrade:
@@ -88,10 +92,7 @@ class Connection:
         if self._received:
             received, self._received = self._received, b""
             return received
-        try:
-            return self._socket.recv(READ_BYTES)
-        except ConnectionResetError:
-            return b""
+        return self._receive_now()
 
     def release(self, leftover: bytes, *, keeps_alive: bool) -> None:
         """An exchange is over: wait for the next one, or close."""
@@ -123,12 +124,11 @@ class Connection:
         self.is_open = False
         self._socket.close()
 
-    def _receive_some(self) -> bytes:
-        received = self.receive()
-        if not received:
-            self.close()
-            raise errors.Unavailable("error during connect: EOF")
-        return received
+    def _receive_now(self) -> bytes:
+        try:
+            return self._socket.recv(READ_BYTES)
+        except ConnectionResetError:
+            return b""
 
 
 class Response:

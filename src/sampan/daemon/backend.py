@@ -1,12 +1,16 @@
 """The engine as the API server wants it (`api.server.backend`): each method forwards to one verb."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from sampan.api.server import backend as wanted
 from sampan.api.server.query import Filters
 from sampan.api.wire.container import ContainerInspect, ContainerSummary, CreateResponse
 from sampan.api.wire.exec import ExecConfig, ExecInspect
+from sampan.api.wire.image import DeletedImage, HistoryItem, ImageInspect, ImageSummary
+from sampan.api.wire.system import Info, Version
+from sampan.base.tasks import run_blocking
+from sampan.engine import images, system
 from sampan.engine.containers.attach import AttachRequest, attach
 from sampan.engine.containers.attach import Session as AttachSession
 from sampan.engine.containers.collaborators import Containers
@@ -21,6 +25,8 @@ from sampan.engine.containers.restart import restart
 from sampan.engine.containers.start import start
 from sampan.engine.containers.stop import stop
 from sampan.engine.containers.wait import Waiter, begin_wait
+from sampan.engine.engine import Engine
+from sampan.engine.eventlog import EventStream
 from sampan.engine.execs import create as exec_create
 from sampan.engine.execs import inspect as exec_inspect
 from sampan.engine.execs import resize as exec_resize
@@ -110,3 +116,82 @@ class ExecBackend:
 
     async def resize(self, exec_id: str, *, height: int, width: int) -> None:
         await exec_resize.resize(self.deps, exec_id, height=height, width=width)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBackend:
+    deps: images.Images
+
+    async def list_(self, *, all: bool, filters: Filters) -> Sequence[ImageSummary]:
+        return await images.list_images(self.deps, all=all, filters=filters)
+
+    async def inspect(self, ref: str) -> ImageInspect:
+        return await images.inspect_image(self.deps, ref)
+
+    async def history(self, ref: str) -> Sequence[HistoryItem]:
+        return await images.history(self.deps, ref)
+
+    async def tag(self, ref: str, *, repository: str, tag: str) -> None:
+        await images.tag(self.deps, ref, repository=repository, tag=tag)
+
+    async def remove(self, ref: str, *, force: bool, prune: bool) -> Sequence[DeletedImage]:
+        return await images.remove(self.deps, ref, force=force, prune=prune)
+
+    async def import_(
+        self,
+        archive: AsyncIterator[bytes],
+        *,
+        repository: str,
+        tag: str,
+        message: str,
+        changes: list[str],
+        platform: str,
+    ) -> str:
+        return await images.import_image(
+            self.deps,
+            archive,
+            repository=repository,
+            tag=tag,
+            message=message,
+            changes=changes,
+            platform=platform,
+        )
+
+    def load(self, archive: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[dict[str, object]]:
+        return images.load(self.deps, archive, quiet=quiet)
+
+    async def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
+        return await images.save(self.deps, refs)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemBackend:
+    deps: system.System
+
+    async def version(self) -> Version:
+        return system.version(self.deps)
+
+    async def info(self) -> Info:
+        return await run_blocking("disk", system.info, self.deps)
+
+    def events(self, *, since_ns: int | None, until_ns: int | None, filters: Filters) -> EventStream:
+        return system.events(self.deps, since_ns=since_ns, until_ns=until_ns, filters=filters)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineBackend:
+    """All of the engine."""
+
+    containers: ContainerBackend
+    execs: ExecBackend
+    images: ImageBackend
+    system: SystemBackend
+
+
+def backend_of(engine: Engine) -> EngineBackend:
+    return EngineBackend(
+        ContainerBackend(engine.containers),
+        ExecBackend(engine.execs),
+        ImageBackend(engine.images),
+        SystemBackend(engine.system),
+    )

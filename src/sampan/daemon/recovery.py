@@ -2,6 +2,7 @@
 
     row   shim answers     running again, its exit supervised
     row   exit record      exited, with that outcome; removed if it was to be (--rm)
+    row   a failed start   as before that start, with the error
     row   neither          created; or, when it should be running (the machine went down), exited with code 255
     no row                 its directories and whatever runs in it are removed
 
@@ -72,9 +73,9 @@ async def _recover(execs: Execs, container: Container, row: Row, slots: asyncio.
     match found:
         case Shim():
             _adopt(execs, container, found)
-        case ExitRecord():
+        case ExitRecord() if row.outcome is None:
             container.recovered(State.EXITED, outcome_of(found))
-        case None:
+        case _:
             _settle_unknown(container, row)
 
 

@@ -175,7 +175,7 @@ def _number(path: str, find: Callable[[str], list[DeviceNode]]) -> Json:
     try:
         nodes = find(path)
     except OSError as error:
-        raise InvalidArgument(f"no such device: {path}: {(error.strerror or str(error)).lower()}") from error
+        raise InvalidArgument(f"stat {path}: {(error.strerror or str(error)).lower()}") from error
     if not nodes:
-        raise InvalidArgument(f"no such device: {path}: not a device node")
+        raise InvalidArgument(f"{path} is not a device node")
     return {"major": nodes[0].major, "minor": nodes[0].minor}

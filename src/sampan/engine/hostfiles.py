@@ -29,7 +29,6 @@ FALLBACK_NAMESERVERS = ("8.8.8.8", "8.8.4.4")
 _RESOLVED_STUB = "127.0.0.53"
 _RESOLVED_CONF = "/run/systemd/resolve/resolv.conf"
 _HOST_GATEWAY = "host-gateway"
-_HOST_HOSTS = "/etc/hosts"
 
 
 class Address(Protocol):
@@ -44,11 +43,7 @@ class Address(Protocol):
 def write(folder: str, record: "ContainerRecord", facts: HostFacts) -> None:
     """Write the three files, without the container's own address."""
     host = record.host
-    if host.network_mode == "host":
-        hosts = _read(_HOST_HOSTS) + hosts_text(extra=host.extra_hosts or [], usual=())
-    else:
-        hosts = hosts_text(extra=host.extra_hosts or [])
-    _put(f"{folder}/hosts", hosts)
+    _put(f"{folder}/hosts", hosts_text(extra=host.extra_hosts or []))
     _put(f"{folder}/hostname", record.config.hostname + "\n")
     _put(f"{folder}/resolv.conf", resolv_text(_resolv_of_host(facts, host), host))
 
@@ -68,10 +63,9 @@ def hosts_text(
     extra: Iterable[str],
     gateway: str = "",
     own: Iterable[tuple[str, str]] = (),
-    usual: Iterable[tuple[str, str]] = HOSTS,
 ) -> str:
     """The usual names, those of --add-host ("name:address", or "host-gateway" once `gateway` is known), its own."""
-    lines = list(usual)
+    lines = list(HOSTS)
     for entry in extra:
         name, _, address = entry.partition(":")
         address = gateway if address == _HOST_GATEWAY else address.strip("[]")

@@ -126,7 +126,7 @@ def merge_tmpfs_options(options: list[str]) -> list[str]:
         key, equals, _ = option.partition("=")
         slot = _TMPFS_GROUP.get(option) or (key if equals and key in _TMPFS_KEYS else None)
         if slot is None:
-            raise InvalidArgument(f'Invalid tmpfs option ["{option}"]')
+            raise InvalidArgument(f'invalid tmpfs option "{option}"')
         found.pop(slot, None)
         found[slot] = option
     return list(found.values())

@@ -82,6 +82,8 @@ def read_archive(source: Source, content: ContentStore) -> Archive:
             archive.links[name] = clean(posixpath.join(posixpath.dirname(name), target))
         elif entry.kind == HARD_LINK:
             archive.links[name] = clean(entry.linkname.decode("utf-8", "surrogateescape"))
+    # To the last byte: a checksum at the end of the compressed stream counts, and the sender is not cut off.
+    reader.drain()
     return archive
 
 

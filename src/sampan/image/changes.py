@@ -197,12 +197,16 @@ def _parse_ports(text: str) -> list[str]:
     if not container:
         raise InvalidArgument(f"no port specified: {text}<empty>")
     first, dash, last = container.partition("-")
-    numbers = [int(part) if part.isdigit() else -1 for part in (first, last if dash else first)]
+    numbers = [_small_number(part) for part in (first, last if dash else first)]
     if not 0 <= numbers[0] <= numbers[1] <= 65535:
         raise InvalidArgument(f"Invalid containerPort: {container}")
     if "/" in text and protocol.lower() not in _PROTOCOLS:
         raise InvalidArgument(f"Invalid proto: {protocol}")
     return [f"{number}/{protocol.lower() or 'tcp'}" for number in range(numbers[0], numbers[1] + 1)]
+
+
+def _small_number(text: str) -> int:
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
 
 
 def _on_build(building: _Building, instruction: _Instruction) -> None:
@@ -252,8 +256,8 @@ def _stop_signal(building: _Building, instruction: _Instruction) -> None:
 
 
 def _is_signal(name: str) -> bool:
-    if name.isdigit():
-        return int(name) > 0
+    if _small_number(name) > 0:
+        return True
     short = name.upper().removeprefix("SIG")
     if re.fullmatch(r"RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?", short):
         return True
@@ -292,7 +296,7 @@ def _health_options(flags: dict[str, str]) -> Healthcheck:
 
 
 def _retries(text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d+", text):
+    if not re.fullmatch("[+-]?[0-9]{1,9}", text):
         raise InvalidArgument(f'strconv.ParseInt: parsing "{text}": invalid syntax')
     if int(text) < 0:
         raise InvalidArgument(f"--retries cannot be negative ({int(text)})")

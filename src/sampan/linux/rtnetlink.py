@@ -143,10 +143,9 @@ def set_up(index: int) -> Message:
     return Message(RTM_SETLINK, 0, _LINK.pack(0, 0, index, IFF_UP, IFF_UP))
 
 
-def set_down_and_free(name: str) -> Message:
-    """Set an interface down and take it out of its bridge."""
-    payload = _LINK.pack(0, 0, 0, 0, IFF_UP) + text(IFLA_IFNAME, name) + u32(IFLA_MASTER, 0)
-    return Message(RTM_SETLINK, 0, payload)
+def set_down(name: str) -> Message:
+    """Set an interface down."""
+    return Message(RTM_SETLINK, 0, _LINK.pack(0, 0, 0, 0, IFF_UP) + text(IFLA_IFNAME, name))
 
 
 def set_master(name: str, master: int) -> Message:

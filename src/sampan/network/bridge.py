@@ -98,7 +98,7 @@ class Bridge:
 
     def silence(self, endpoint: Endpoint) -> None:
         """Cut an endpoint off; harmless when it has gone."""
-        self._request_unless_gone(rtnetlink.set_down_and_free(endpoint.host_interface))
+        self._request_unless_gone(rtnetlink.set_down(endpoint.host_interface))
 
     def remove(self, endpoint: Endpoint) -> None:
         """Delete an endpoint's pair, for a namespace that lives on; harmless when it has gone."""

@@ -1,28 +1,53 @@
 """The driver of bridge networks: a bridge, its addresses, published ports and the firewall around them.
 
-Order       open: bridge, addresses and ports of the restored endpoints, table, other firewalls, watch. `close` leaves
-            all that in the kernel as it is.
+Order       `restore` for each endpoint that is to go on, then `open`: watch, bridge, table, other firewalls. The watch
+            comes first, so that no change is missed.
 Errors      OSError from what touches the kernel; `sampan.errors` from `reserve`.
 """
 
 import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface
 
 from sampan import errors
-from sampan.linux import netlink
+from sampan.linux import netlink, nftables
+from sampan.network import predefined
 from sampan.network.bridge import Bridge, mac_address
 from sampan.network.drivers import Wishes
 from sampan.network.firewall import Firewall
 from sampan.network.foreign import ForeignChains
 from sampan.network.hostports import HostPorts
 from sampan.network.ipam import Pool
-from sampan.network.values import Endpoint, Netns, PublishedPort
+from sampan.network.values import Endpoint, Netns, Network, PublishedPort, parse_mac
 from sampan.network.watch import Watch
 
 _log = logging.getLogger("sampan.network")
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeConfig:
+    """The default bridge's settings; without `bip`, its address is chosen."""
+
+    interface: str
+    bip: IPv4Interface | None = None
+    mtu: int = 1500
+
+
+def default_bridge(config: BridgeConfig, record: Network) -> "tuple[BridgeDriver, Network]":
+    """The driver with its address decided, and the network's record with that address in it."""
+    bridge = Bridge(config.interface, mtu=config.mtu, sock=netlink.Socket(netlink.NETLINK_ROUTE))
+    try:
+        gateway = config.bip or predefined.choose_gateway(
+            record, present=bridge.addresses(), occupied=bridge.occupied()
+        )
+    except BaseException:
+        bridge.close()
+        raise
+    options = predefined.bridge_options(config.interface, config.mtu)
+    decided = replace(record, subnet=str(gateway.network), gateway=str(gateway.ip), options=options)
+    return BridgeDriver(bridge, gateway), decided
 
 
 class BridgeDriver:
@@ -35,8 +60,7 @@ class BridgeDriver:
         self._host_ports = HostPorts()
         self._stack = ExitStack()
 
-    def open(self, endpoints: Iterable[Endpoint]) -> Watch:
-        """Make the kernel's side; `endpoints` are those that are to go on. Somebody has to run the watch returned."""
+    def open(self, endpoints: list[Endpoint]) -> None:
         with ExitStack() as stack:
             stack.callback(self._bridge.close)
             stack.callback(self._host_ports.close)
@@ -46,18 +70,22 @@ class BridgeDriver:
             nft = netlink.Socket(netlink.NETLINK_NETFILTER)
             self._foreign = ForeignChains(self._bridge.name, self._firewall.table, nft)
             stack.callback(self._foreign.close)
-            watch = Watch(self._firewall, self._foreign)
-            stack.callback(watch.close)
+            changes = netlink.Socket(netlink.NETLINK_NETFILTER, groups=[nftables.NFNLGRP_NFTABLES])
+            self._watch = Watch(self._firewall, self._foreign, changes)
+            stack.callback(self._watch.close)
             self._bridge.ensure(self._gateway)
             self._firewall.rebuild(endpoints)
             self._foreign.open_up()
             self._stack = stack.pop_all()
-        return watch
+
+    async def guard(self) -> None:
+        await self._watch.run()
 
     def close(self) -> None:
         self._stack.close()
 
     def reserve(self, endpoint: Endpoint, wishes: Wishes) -> Endpoint:
+        mac = parse_mac(wishes.mac) if wishes.mac else ""
         address = self._pool.take()
         published: list[PublishedPort] = []
         try:
@@ -73,7 +101,7 @@ class BridgeDriver:
             ip_address=str(address),
             prefix_length=self._gateway.network.prefixlen,
             gateway=str(self._gateway.ip),
-            mac_address=wishes.mac or mac_address(address).hex(":"),
+            mac_address=mac or mac_address(address).hex(":"),
             host_interface=self._bridge.interface_name(endpoint.endpoint_id),
             published=tuple(published),
         )
@@ -108,12 +136,10 @@ class BridgeDriver:
         self._give_back(IPv4Address(endpoint.ip_address), endpoint.published)
 
     def sweep(self, endpoints: list[Endpoint]) -> None:
-        """Remove what belongs to none of the endpoints; blocking."""
         self._bridge.sweep(endpoints)
         self._firewall.rebuild(endpoints)
 
     def teardown(self) -> None:
-        """Remove everything of ours from the kernel, for good; blocking."""
         self._foreign.withdraw()
         self._firewall.delete()
         self._bridge.delete()

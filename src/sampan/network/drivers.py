@@ -41,6 +41,25 @@ class Driver(Protocol):
         """Give back what was reserved."""
 
 
+class DefaultBridge(Driver, Protocol):
+    """The driver of the network "bridge", which has a life of its own. `sweep` and `teardown` are called in threads."""
+
+    def open(self, endpoints: list[Endpoint]) -> None:
+        """Make bridge and firewall, with what the endpoints publish."""
+
+    def close(self) -> None:
+        """Give back what the daemon holds; the kernel keeps everything."""
+
+    async def guard(self) -> None:
+        """Repair what other programs damage, until cancelled."""
+
+    def sweep(self, endpoints: list[Endpoint]) -> None:
+        """Remove what belongs to none of the endpoints."""
+
+    def teardown(self) -> None:
+        """Remove everything from the kernel, for good."""
+
+
 class LoopbackDriver:
     """The network "none": lo and nothing else."""
 

@@ -26,7 +26,7 @@ import threading
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
-from sampan.linux import netlink, nfexpr, nftables
+from sampan.linux import conntrack, netlink, nfexpr, nftables
 from sampan.linux.nfexpr import NFT_CMP_EQ, NFT_CMP_NEQ
 from sampan.network.values import ANY_ADDRESS, PROTOCOLS, Endpoint
 
@@ -75,6 +75,7 @@ class Firewall:
             for name, elements in _elements(endpoint).items():
                 batch.add_elements(self.table, name, elements.items())
             self._commit(batch)
+            self._forget_flows([port.host_port for port in endpoint.published if port.protocol == "udp"])
 
     def withdraw(self, endpoint: Endpoint) -> None:
         """The opposite of `publish`; harmless when it was not."""
@@ -92,6 +93,15 @@ class Firewall:
             batch.add_table(self.table)
             batch.delete_table(self.table)
             batch.commit(self._socket)
+
+    def _forget_flows(self, ports: list[int]) -> None:
+        """Clients that sent to these UDP ports before they led here, or when they led to another container."""
+        if ports:
+            try:
+                conntrack.forget_udp(self._socket, ports)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # a kernel without ctnetlink: such clients have to pause
+                    raise
 
     def _commit(self, batch: nftables.Batch) -> None:
         try:

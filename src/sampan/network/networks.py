@@ -2,7 +2,8 @@
 
 Order       join   address and host ports (memory), then at once the record and the kernel: veth pair, one batch of
                    firewall elements if ports are published. What failed is undone before the error is raised.
-            leave  firewall elements, host end down, record; only then address and ports are free for others.
+            leave  firewall elements, host end down; only then address and ports are free for others. The removal of
+                   the record is not waited for: one that was not removed is dropped at the next start.
             start  records are loaded, ports held again, bridge and table made; `reconcile` then drops what belonged to
                    containers that have ended meanwhile.
 Invariants  1. An endpoint that `endpoint()` shows has its row and what its driver has made for it in the kernel.
@@ -13,9 +14,8 @@ Errors      Internal (a port is in use, the kernel refuses), ResourceExhausted (
 """
 
 from asyncio import TaskGroup
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 
@@ -24,11 +24,9 @@ from sampan.base.clock import Clock, system_clock
 from sampan.base.ids import new_id
 from sampan.base.locks import Keyed
 from sampan.base.tasks import TaskScope, finish, run_blocking
-from sampan.linux import netlink
 from sampan.network import predefined, records
-from sampan.network.bridge import Bridge
-from sampan.network.bridged import BridgeDriver
-from sampan.network.drivers import Driver, HostDriver, LoopbackDriver, Wishes
+from sampan.network.bridged import BridgeConfig, default_bridge
+from sampan.network.drivers import DefaultBridge, Driver, HostDriver, LoopbackDriver, Wishes
 from sampan.network.predefined import BRIDGE, HOST, NONE
 from sampan.network.values import Endpoint, Netns, Network, PortBinding
 from sampan.storage.metadata import Database
@@ -48,11 +46,12 @@ class Networks:
         bip: str | None = None,
         mtu: int = DEFAULT_MTU,
         clock: Clock = system_clock,
+        make_bridge: Callable[[BridgeConfig, Network], tuple[DefaultBridge, Network]] = default_bridge,
     ) -> None:
         self._database = database
-        self._interface = predefined.check_interface_name(bridge)
-        self._bip = predefined.parse_bip(bip) if bip else None
-        self._mtu = mtu
+        interface = predefined.check_interface_name(bridge)
+        self._config = BridgeConfig(interface, predefined.parse_bip(bip) if bip else None, mtu)
+        self._make_bridge = make_bridge
         self._clock = clock
         self._keyed = Keyed()
         self._stack = AsyncExitStack()
@@ -62,7 +61,7 @@ class Networks:
 
     async def __aenter__(self) -> "Networks":
         async with AsyncExitStack() as stack:
-            with _kernel_errors(f"cannot set up network bridge {self._interface}"):
+            with _kernel_errors(f"cannot set up network bridge {self._config.interface}"):
                 await self._start(stack)
             self._stack = stack.pop_all()
         return self
@@ -122,17 +121,18 @@ class Networks:
         for endpoint in dead:
             del self._endpoints[endpoint.container_id]
             self._driver(endpoint).free(endpoint)
-        if dead:
-            await self._database.write(lambda tx: records.delete_endpoints(tx, dead))
-        with _kernel_errors(f"cannot reconcile network bridge {self._interface}"):
-            await run_blocking("net", self._bridge_driver.sweep, _bridged(self.endpoints()))
+        await self._forget(dead)
+        with _kernel_errors(f"cannot reconcile network bridge {self._config.interface}"):
+            await run_blocking("net", self._bridge.sweep, _bridged(self.endpoints()))
 
     async def teardown(self) -> None:
         """Remove bridge, pairs, table and the rules in other firewalls, for good: all endpoints are gone."""
-        for endpoint in self.endpoints():
+        endpoints = self.endpoints()
+        for endpoint in endpoints:
             await self.leave(endpoint.container_id)
-        with _kernel_errors(f"cannot remove network bridge {self._interface}"):
-            await run_blocking("net", self._bridge_driver.teardown)
+        await self._forget(endpoints)
+        with _kernel_errors(f"cannot remove network bridge {self._config.interface}"):
+            await run_blocking("net", self._bridge.teardown)
 
     async def _join(self, endpoint: Endpoint, netns: Netns | None, wishes: Wishes) -> Endpoint:
         driver = self._driver(endpoint)
@@ -156,52 +156,36 @@ class Networks:
     async def _undo_join(self, endpoint: Endpoint, failure: BaseException) -> None:
         try:
             await finish(self._disconnect(endpoint, namespace_stays=True))
-        except (OSError, errors.Error, TimeoutError) as error:
+        except (OSError, TimeoutError) as error:
             failure.add_note(f"and then: {error}")
 
     async def _disconnect(self, endpoint: Endpoint, *, namespace_stays: bool) -> None:
         """Undo what the kernel and the database have; only then what is in memory, which others wait for."""
         driver = self._driver(endpoint)
-        disconnect = partial(driver.disconnect, endpoint, namespace_stays=namespace_stays)
-        try:
-            async with TaskGroup() as group:
-                group.create_task(self._database.write(lambda tx: records.delete_endpoints(tx, [endpoint])))
-                await run_blocking("net", disconnect)
-        except BaseExceptionGroup as group_error:
-            raise group_error.exceptions[0] from None
+        await run_blocking("net", partial(driver.disconnect, endpoint, namespace_stays=namespace_stays))
         self._endpoints.pop(endpoint.container_id, None)
         driver.free(endpoint)
+        self._scope.spawn(self._forget([endpoint]), name=f"forget endpoint {endpoint.endpoint_id}")
+
+    async def _forget(self, endpoints: list[Endpoint]) -> None:
+        await self._database.write(lambda tx: records.delete_endpoints(tx, endpoints))
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self._database.migrate(records.COMPONENT, records.MIGRATIONS)
         known = {network.name: network for network in records.load_networks(self._database)}
         for name in (BRIDGE, HOST, NONE):
             self._networks[name] = known.get(name) or predefined.make(name, self._clock.now_ns())
-        self._bridge_driver = self._drivers[BRIDGE] = self._make_bridge_driver()
+        self._bridge, self._networks[BRIDGE] = self._make_bridge(self._config, self._networks[BRIDGE])
+        self._drivers[BRIDGE] = self._bridge
         networks = self.networks()
         await self._database.write(lambda tx: records.save_networks(tx, networks))
         for endpoint in records.load_endpoints(self._database):
             self._endpoints[endpoint.container_id] = endpoint
             self._driver(endpoint).restore(endpoint)
-        watch = self._bridge_driver.open(_bridged(self.endpoints()))
-        stack.callback(self._bridge_driver.close)
-        scope = await stack.enter_async_context(TaskScope("network"))
-        scope.spawn(watch.run(), name="firewall watch")
-
-    def _make_bridge_driver(self) -> BridgeDriver:
-        """The driver with the bridge's address decided, and recorded in the network."""
-        bridge = Bridge(self._interface, mtu=self._mtu, sock=netlink.Socket(netlink.NETLINK_ROUTE))
-        record = self._networks[BRIDGE]
-        try:
-            gateway = self._bip or predefined.choose_gateway(
-                record, present=bridge.addresses(), occupied=bridge.occupied()
-            )
-        except BaseException:
-            bridge.close()
-            raise
-        options = predefined.bridge_options(self._interface, self._mtu)
-        self._networks[BRIDGE] = replace(record, subnet=str(gateway.network), gateway=str(gateway.ip), options=options)
-        return BridgeDriver(bridge, gateway)
+        self._bridge.open(_bridged(self.endpoints()))
+        stack.callback(self._bridge.close)
+        self._scope = await stack.enter_async_context(TaskScope("network"))
+        self._scope.spawn(self._bridge.guard(), name="firewall guard")
 
     def _driver(self, endpoint: Endpoint) -> Driver:
         return self._drivers[endpoint.network_name]

@@ -86,7 +86,7 @@ def save_networks(tx: Transaction, networks: Iterable[Network]) -> None:
 def save_endpoint(tx: Transaction, endpoint: Endpoint) -> None:
     published = [[port.container_port, port.protocol, port.host_ip, port.host_port] for port in endpoint.published]
     tx.execute(
-        "INSERT INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             endpoint.container_id,
             endpoint.network_id,

@@ -4,6 +4,7 @@ A **network** is what containers are attached to, an **endpoint** one container'
 wish to publish one of its ports.
 """
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from typing import Protocol
@@ -12,6 +13,8 @@ from sampan import errors
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 ANY_ADDRESS = "0.0.0.0"
+
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}")
 
 
 class Netns(Protocol):
@@ -102,6 +105,13 @@ class Endpoint:
         for port in self.published:
             found.setdefault(f"{port.container_port}/{port.protocol}", []).append((port.host_ip, port.host_port))
         return found
+
+
+def parse_mac(mac: str) -> str:
+    """A hardware address in the kernel's notation."""
+    if not _MAC.fullmatch(mac):
+        raise errors.InvalidArgument(f"invalid MAC address: {mac}")
+    return mac.lower().replace("-", ":")
 
 
 def _number(digits: str, within: str) -> int:

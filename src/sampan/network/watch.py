@@ -32,12 +32,12 @@ _PAUSE_BETWEEN_REPAIRS_S = 0.01
 
 
 class Watch:
-    """Repairs the rules for as long as `run` runs; changes made after it was constructed are not missed."""
+    """Repairs the rules for as long as `run` runs; it owns the socket, which is subscribed to nftables' changes."""
 
-    def __init__(self, firewall: Firewall, foreign: ForeignChains) -> None:
+    def __init__(self, firewall: Firewall, foreign: ForeignChains, sock: netlink.Socket) -> None:
         self._firewall = firewall
         self._foreign = foreign
-        self._socket = netlink.Socket(netlink.NETLINK_NETFILTER, groups=[nftables.NFNLGRP_NFTABLES])
+        self._socket = sock
         self._changed = asyncio.Event()
         self._own_is_damaged = self._foreign_has_changed = False
 

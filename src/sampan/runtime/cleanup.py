@@ -7,7 +7,6 @@ shim's state file: kill what runs, remove the cgroups, write the exit record tha
 import errno
 import json
 import os
-import shutil
 import signal
 import time
 
@@ -57,7 +56,18 @@ def remove_exec_dir(exec_dir: str) -> None:
         os.rmdir(f"{exec_dir}/rootfs")
         os.rmdir(exec_dir)
     except OSError:
-        shutil.rmtree(exec_dir, ignore_errors=True)
+        _remove_tree(exec_dir)
+
+
+def _remove_tree(path: str) -> None:
+    # Not shutil.rmtree: its import brings three compression libraries, which every fork of the launcher would carry.
+    for folder, folders, files in os.walk(path, topdown=False):
+        for name in files:
+            os.unlink(f"{folder}/{name}")
+        for name in folders:
+            os.rmdir(f"{folder}/{name}")
+    if os.path.isdir(path):
+        os.rmdir(path)
 
 
 def clean_up(exec_dir: str, exit_path: str, cgroup_path: str) -> ExitRecord:

@@ -1,17 +1,19 @@
 """A container's first process, from its birth to execve.
 
-It is cloned by the shim into new mount, PID, UTS, IPC (and network, cgroup) namespaces, and talks with it over `sync`:
+It is cloned by the shim into new PID, UTS and IPC namespaces, often ahead of need, and talks with it over `sync`:
 
-    shim                                             init
-      │ clone3 ─────────────────────────────────────▶ │ not dumpable; joins the network namespace
-      │ (makes the cgroups)                           │ mounts and enters the root, mounts the rest
+    shim                                              init
+      │ clone3 ──────────────────────────────────────▶ │ not dumpable; waits
+      │ ── launch {request} {fds: stdio, netns} ─────▶ │ mount namespace; joins the network namespace
+      │ (makes the cgroups)                            │ mounts and enters the root, mounts the rest
       │ ── cgroup {fds of the cgroups' task files} ──▶ │ joins the cgroups, enters a cgroup namespace
-      │ ◀──────────── terminal {fd of the master} ─── │ (only with a terminal)
-      │ ◀─────────────────────────────────── ready ── │ user, limits, capabilities are in force
-      │ ── go ──────────────────────────────────────▶ │ (the network is complete)
+      │ ◀──────────── terminal {fd of the master} ──── │ (only with a terminal)
+      │ ◀──────────────────────────────────── ready ── │ user, limits, capabilities are in force
+      │ ── go ───────────────────────────────────────▶ │ (the network is complete)
       │ ◀────────────────────────────── end of file ── │ execve succeeded: `sync` was close-on-exec
-      │ ◀── error {message, exit_code} ────────────── │ or it failed, at any point above
+      │ ◀── error {message, exit_code} ─────────────── │ or it failed, at any point above
 
+Ahead       The mount namespace is not made ahead: it has to see what the host has mounted when the container starts.
 Security    Not dumpable until execve: nothing in the container can trace it, read its memory or open its
             /proc/<pid>/exe, which is a sealed copy of the interpreter in any case (`runtime.launcher.interpreter`). It
             holds no descriptor of a host directory once the root is entered.
@@ -24,6 +26,7 @@ from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.runtime import message, reaper, restrict, rootfs
 from sampan.runtime.identity import IdentityError, look_up
+from sampan.runtime.request import LaunchRequest
 from sampan.runtime.restrict import StageError
 from sampan.runtime.steps import Root
 
@@ -31,47 +34,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from sampan.runtime.request import LaunchRequest
     from sampan.runtime.steps import Step
 
 ENTER_CGROUP = b"0"  # "the writing thread" (cgroups(7))
 
 
 class Stage:
-    """What init inherits from the shim's memory: the request, the plan, its end of `sync`, stdio, the namespaces."""
+    """What init was asked to do, and its end of `sync`."""
 
-    __slots__ = (
-        "_joined",
-        "filter_program",
-        "has_cgroup_ns",
-        "netns_fd",
-        "request",
-        "staging",
-        "stdio",
-        "steps",
-        "sync",
-    )
+    __slots__ = ("_joined", "filter_program", "has_cgroup_ns", "netns_fd", "request", "stdio", "steps", "sync")
 
-    def __init__(
-        self,
-        request: "LaunchRequest",
-        steps: "list[Step]",
-        sync: socket.socket,
-        *,
-        stdio: "tuple[int, int, int] | None",
-        netns_fd: int,
-        staging: str,
-        filter_program: bytes = b"",
-    ) -> None:
-        self.request = request
-        self.steps = steps
+    def __init__(self, sync: socket.socket, body: "dict[str, Any]", fds: "list[int]") -> None:
         self.sync = sync
-        self.stdio = stdio
-        self.netns_fd = netns_fd
-        self.staging = staging
-        self.filter_program = filter_program
-        namespaces = (request.spec.get("linux") or {}).get("namespaces") or []
-        self.has_cgroup_ns = any(ns["type"] == "cgroup" and not ns.get("path") for ns in namespaces)
+        self.request = LaunchRequest.from_json(body["request"])
+        self.stdio = None if self.request.tty else (fds.pop(0), fds.pop(0), fds.pop(0))
+        self.netns_fd = fds.pop(0) if fds else -1
+        self.filter_program = b""
+        self.steps = rootfs.plan(self.request.spec, body["cgroup_folders"])
+        self.has_cgroup_ns = has_cgroup_namespace(self.request.spec)
         self._joined = False
 
     def enter_cgroup(self) -> None:
@@ -82,6 +62,12 @@ class Stage:
         enter_cgroup(self.sync)
         if self.has_cgroup_ns:
             syscalls.unshare(c.CLONE_NEWCGROUP)
+
+
+def has_cgroup_namespace(spec: "dict[str, Any]") -> bool:
+    """Whether an OCI config asks for a cgroup namespace of the container's own."""
+    namespaces = (spec.get("linux") or {}).get("namespaces") or []
+    return any(ns["type"] == "cgroup" and not ns.get("path") for ns in namespaces)
 
 
 def enter_cgroup(sync: socket.socket) -> None:
@@ -100,23 +86,28 @@ def report(sync: socket.socket, error: Exception) -> None:
     message.send(sync, {"event": "error", "message": str(error), "exit_code": code})
 
 
-def run(stage: Stage) -> "NoReturn":
+def run(sync: socket.socket) -> "NoReturn":
     """Everything from the first instruction to execve; never returns."""
     try:
-        _run(stage)
+        # Before anything of a container can be seen or reached.
+        syscalls.prctl(c.PR_SET_DUMPABLE, 0)
+        found = message.receive(sync)
+        if found is not None:
+            _run(Stage(sync, *found))
     except StageError as error:
-        report(stage.sync, error)
+        report(sync, error)
     except BaseException as error:  # whatever it is, the shim must hear it: this process has no other voice
-        report(stage.sync, StageError(f"{type(error).__name__}: {error}"))
+        report(sync, StageError(f"{type(error).__name__}: {error}"))
     os._exit(1)
 
 
 def _run(stage: Stage) -> None:
     request, spec = stage.request, stage.request.spec
     process = spec["process"]
-    syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     restrict.default_signals()
     os.umask(0)
+    if any(ns["type"] == "mount" for ns in spec["linux"].get("namespaces") or []):
+        syscalls.unshare(c.CLONE_NEWNS)
     if stage.netns_fd >= 0:
         syscalls.setns(stage.netns_fd, c.CLONE_NEWNET)
     root = _make_root(stage)
@@ -156,9 +147,10 @@ def _make_root(stage: Stage) -> Root:
     syscalls.mount("", "/", "", c.MS_REC | propagation)
     for step in stage.steps:
         _attempt(step, step.prepare)
-    rootfs.mount_root(stage.request.rootfs, stage.staging)
+    staging = f"{stage.request.exec_dir}/rootfs"
+    rootfs.mount_root(stage.request.rootfs, staging)
     root = Root(stage.enter_cgroup)
-    root.fd = rootfs.enter_root(stage.staging)
+    root.fd = rootfs.enter_root(staging)
     return root
 
 
@@ -208,5 +200,5 @@ def with_home(environment: "list[str]", home: str) -> "list[str]":
 def _adjust_oom_score(process: "dict[str, Any]") -> None:
     score = process.get("oomScoreAdj")
     if score is not None:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        with open("/proc/self/oom_score_adj", "w", encoding="utf-8") as file:
             file.write(str(score))

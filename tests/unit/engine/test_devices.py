@@ -96,5 +96,5 @@ def test_throttles_name_devices_by_number() -> None:
         "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1000}],
     }
     assert throttles(host(), find_devices) == {}
-    with pytest.raises(InvalidArgument, match="not a device node"):
+    with pytest.raises(InvalidArgument, match="/dev/null is not a device node"):
         throttles(host(BlkioDeviceReadBps=[{"Path": os.devnull, "Rate": 1}]), lambda path: [])

@@ -14,7 +14,7 @@ from sampan.api.wire.network import NetworkingConfig
 from sampan.engine import hostfiles
 from sampan.engine.containers.record import ContainerRecord
 from sampan.engine.host import HostFacts
-from sampan.engine.hostfiles import add_own_address, hosts_text, resolv_text, write
+from sampan.engine.hostfiles import add_own_address, resolv_text, write
 
 USUAL = """\
 127.0.0.1\tlocalhost
@@ -66,8 +66,11 @@ def test_hosts_has_the_usual_names_the_extra_ones_and_its_own(tmp_path: Path) ->
 
 
 def test_host_gateway_is_the_gateway_of_the_network(tmp_path: Path) -> None:
-    assert hosts_text(extra=["up:host-gateway"], usual=()) == ""
-    assert hosts_text(extra=["up:host-gateway"], gateway="10.1.1.1", usual=()) == "10.1.1.1\tup\n"
+    container = record(ExtraHosts=["up:host-gateway"])
+    write(str(tmp_path), container, facts(tmp_path))
+    assert (tmp_path / "hosts").read_text() == USUAL
+    add_own_address(str(tmp_path), container, Endpoint("10.1.1.2", "10.1.1.1"))
+    assert (tmp_path / "hosts").read_text() == USUAL + "10.1.1.1\tup\n10.1.1.2\thh\n"
 
 
 def test_files_are_written_in_place_and_readable_by_all(tmp_path: Path) -> None:
@@ -91,12 +94,10 @@ def test_without_a_network_there_is_no_own_address(tmp_path: Path) -> None:
     assert (tmp_path / "hosts").read_text() == USUAL
 
 
-def test_in_the_hosts_network_the_hosts_files_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "host-hosts").write_text("10.9.9.9\tneighbour\n")
-    monkeypatch.setattr(hostfiles, "_HOST_HOSTS", str(tmp_path / "host-hosts"))
+def test_in_the_hosts_network_its_own_resolver_can_be_reached(tmp_path: Path) -> None:
     container = record(NetworkMode="host", ExtraHosts=["a:1.2.3.4"])
     write(str(tmp_path), container, facts(tmp_path, "nameserver 127.0.0.53\n"))
-    assert (tmp_path / "hosts").read_text() == "10.9.9.9\tneighbour\n1.2.3.4\ta\n"
+    assert (tmp_path / "hosts").read_text() == USUAL + "1.2.3.4\ta\n"
     assert "nameserver 127.0.0.53\n" in (tmp_path / "resolv.conf").read_text()
 
 

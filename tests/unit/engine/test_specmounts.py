@@ -65,7 +65,7 @@ def test_unknown_tmpfs_options_are_refused() -> None:
     for option in ("bogus", "size", "loop=x", "lowerdir=/etc"):
         with pytest.raises(InvalidArgument) as caught:
             merge_tmpfs_options([option])
-        assert str(caught.value) == f'Invalid tmpfs option ["{option}"]'
+        assert str(caught.value) == f'invalid tmpfs option "{option}"'
 
 
 def test_a_read_only_root_leaves_the_containers_own_places_writable() -> None:

@@ -3,7 +3,7 @@
 import errno
 from ipaddress import IPv4Network
 
-from sampan.linux import nftables
+from sampan.linux import conntrack, nftables
 from sampan.linux.netlink import Message, attributes
 from sampan.network.firewall import PUBLISHED_ANY, PUBLISHED_AT, Firewall
 from sampan.network.values import Endpoint, PublishedPort
@@ -21,6 +21,10 @@ class FakeSocket:
             refusal, self.refusal = self.refusal, None
             raise refusal
         self.batches.append(messages)
+
+    def dump(self, message: Message) -> list[Message]:
+        assert message.kind == conntrack.IPCTNL_MSG_CT_GET
+        return []
 
     def kinds(self) -> list[int]:
         return [message.kind for message in self.batches[-1][1:-1]]

@@ -3,7 +3,7 @@ from ipaddress import IPv4Interface
 import pytest
 
 from sampan import errors
-from sampan.network.values import Endpoint, PortBinding, PublishedPort
+from sampan.network.values import Endpoint, PortBinding, PublishedPort, parse_mac
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_the_ports_of_an_endpoint_are_listed_by_container_port() -> None:
     endpoint = Endpoint("c", "n", "bridge", "e", "10.82.0.2", 24, published=published)
     assert endpoint.ports == {"80/tcp": [("0.0.0.0", 8080), ("127.0.0.1", 81)]}
     assert endpoint.interface == IPv4Interface("10.82.0.2/24")
+
+
+def test_a_hardware_address_is_checked_and_normalised() -> None:
+    assert parse_mac("02-42-AC-11-00-02") == parse_mac("02:42:ac:11:00:02") == "02:42:ac:11:00:02"
+    for wrong in ("", "02:42", "02:42-ac:11:00:02", "02:42:ac:11:00:0g", "02:42:ac:11:00:02:03"):
+        with pytest.raises(errors.InvalidArgument, match="invalid MAC address"):
+            parse_mac(wrong)

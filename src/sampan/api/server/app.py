@@ -58,7 +58,7 @@ class Api(Server):
         try:
             return await self._dispatch(request)
         except errors.Error as error:
-            if status_of(error) >= 500:
+            if status_of(error) == 500:
                 _log.warning("%s %s: %s", request.method, request.raw_path, error)
             return self._refuse(request, error_answer(error))
         except (asyncio.CancelledError, ConnectionError):

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def _check_running(state: dict[str, Any]) -> None:
     if not state.get("Running"):
-        raise Failure("cannot attach to a stopped container, start it first")
+        raise Failure("You cannot attach to a stopped container, start it first")
     if state.get("Paused"):
-        raise Failure("cannot attach to a paused container, unpause it first")
+        raise Failure("You cannot attach to a paused container, unpause it first")
     if state.get("Restarting"):
-        raise Failure("cannot attach to a restarting container, wait until it is running")
+        raise Failure("You cannot attach to a restarting container, wait until it is running")
 
 
 def run(context: Context, parsed: Parsed) -> int:

@@ -7,6 +7,7 @@ import sys
 from sampan.cli.command import Command
 from sampan.cli.streams import write_all, write_frames
 from sampan.client.frames import Demultiplexer
+from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def run(context: Context, parsed: Parsed) -> int:
             query[flag] = "1"
     for flag in ("since", "until"):
         if parsed[flag]:
-            query[flag] = times.query_timestamp(parsed[flag])
+            try:
+                query[flag] = times.query_timestamp(parsed[flag])
+            except InvalidArgument as cause:
+                raise InvalidArgument(f'invalid value for "{flag}": {cause}') from cause
     response = context.engine.call("GET", f"/containers/{found['Id']}/logs", query=query)
     sys.stdout.flush()
     demultiplexer = Demultiplexer()

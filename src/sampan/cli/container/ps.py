@@ -151,10 +151,10 @@ def filters_query(filters: list[tuple[str, str]]) -> str:
 
 def run(context: Context, parsed: Parsed) -> int:
     listing = Listing(
-        HEADINGS, (*SHOWN, "Size") if parsed["size"] else SHOWN, "*formatter.ContainerContext", plain=["Label"]
+        HEADINGS, (*SHOWN, "Size") if parsed["size"] else SHOWN, "*formatter.ContainerContext", hidden=["Label"]
     )
     form = "{{.ID}}" if parsed["quiet"] and not parsed["format"] else parsed["format"]
-    wants_size = parsed["size"] or ("Size" in listing.names_in(form))
+    wants_size = parsed["size"] or "Size" in listing.names_in(form) or "json ." in form
     query: dict[str, str | list[str]] = {}
     if parsed["all"]:
         query["all"] = "1"

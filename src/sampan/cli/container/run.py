@@ -42,7 +42,7 @@ def run(context: Context, parsed: Parsed) -> int:
     body = make_body(parsed, "run")
     tty, is_detached = parsed["tty"], parsed["detach"]
     if is_detached and parsed["attach"]:
-        raise Failure(with_help("conflicting options: cannot specify both --attach and --detach", "run"), exit_code=125)
+        raise Failure("conflicting options: cannot specify both --attach and --detach")
     if not is_detached:
         attached.check_tty(tty=tty, stdin=body["AttachStdin"])
     if tty and (size := terminal.size(1)):

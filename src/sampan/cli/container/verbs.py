@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sampan.cli.command import Command, Failure, for_each, write_error
+from sampan.cli.command import SILENT, Command, Failure, for_each, write_error
 from sampan.errors import Error, InvalidArgument, NotFound, NotModified
 
 TYPE_CHECKING = False
@@ -51,33 +51,21 @@ def remove(context: Context, parsed: Parsed) -> int:
     query: Query = {
         field: "1" for flag, field in (("force", "force"), ("link", "link"), ("volumes", "v")) if parsed[flag]
     }
-    missing: set[str] = set()
 
-    def act(engine: Engine, name: str) -> None:
+    def act(engine: Engine, name: str) -> object:
         bare = name.strip("/")
         if not bare:
             raise InvalidArgument("container name cannot be empty")
         try:
-            engine.delete(f"/containers/{bare}", query)
+            return engine.delete(f"/containers/{bare}", query)
         except NotFound as failure:
             if not parsed["force"]:
                 raise
             # What is not there needs no forcing: said, and no failure.
-            missing.add(name)
             write_error(str(failure))
+            return SILENT
 
-    names = parsed.arguments
-    if parsed["force"] and len(names) == 1:
-        return _remove_one(context, names[0], act, missing)
-    return for_each(context, names, act)
-
-
-def _remove_one(context: Context, name: str, act: object, missing: set[str]) -> int:
-    assert callable(act)
-    act(context.engine, name)
-    if name not in missing:
-        sys.stdout.write(name + "\n")
-    return 0
+    return for_each(context, parsed.arguments, act)
 
 
 def wait(context: Context, parsed: Parsed) -> int:

@@ -8,7 +8,7 @@ Spec        Engine API v1.51, ContainerCreate.
 
 from __future__ import annotations
 
-from sampan.cli.create import envfile, mounts, networks, ports
+from sampan.cli.create import envfile, mounts, networks, ports, values
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -32,8 +32,6 @@ HOST = {
     "annotation": "Annotations",
     "blkio-weight": "BlkioWeight",
     "blkio-weight-device": "BlkioWeightDevice",
-    "cap-add": "CapAdd",
-    "cap-drop": "CapDrop",
     "cgroup-parent": "CgroupParent",
     "cgroupns": "CgroupnsMode",
     "cidfile": "ContainerIDFile",
@@ -83,7 +81,8 @@ HOST = {
 }
 # What the other functions of this module and the commands themselves take care of.
 OTHER = frozenset(
-    "attach detach detach-keys device disable-content-trust entrypoint env env-file expose gpus health-cmd "
+    "attach cap-add cap-drop detach detach-keys device disable-content-trust entrypoint env env-file expose gpus "
+    "health-cmd "
     "health-interval health-retries health-start-interval health-start-period health-timeout ip ip6 label label-file "
     "link-local-ip log-driver log-opt mac-address name network network-alias no-healthcheck platform publish pull "
     "quiet restart security-opt sig-proxy storage-opt tmpfs use-api-socket volume".split()
@@ -106,6 +105,7 @@ def create_body(parsed: Parsed) -> dict[str, Any]:
     for flag, field in HOST.items():
         if flag in parsed.changed:
             host[field] = parsed[flag]
+    _set_capabilities(host, parsed)
     _set_devices(host, parsed)
     _set_policies(host, parsed)
     _set_ports(config, host, parsed)
@@ -158,8 +158,6 @@ def _set_process(config: dict[str, Any], parsed: Parsed) -> None:
     health = _health(parsed)
     if health:
         config["Healthcheck"] = health
-    if parsed["mac-address"]:
-        config["MacAddress"] = parsed["mac-address"]
 
 
 def _health(parsed: Parsed) -> dict[str, Any]:
@@ -185,12 +183,26 @@ def _health(parsed: Parsed) -> dict[str, Any]:
     return found
 
 
+def _set_capabilities(host: dict[str, Any], parsed: Parsed) -> None:
+    """In the kernel's spelling; ALL makes the others of its list needless, and what is added is not dropped."""
+    added = {_capability(name) for name in parsed["cap-add"]}
+    dropped = {_capability(name) for name in parsed["cap-drop"]} - added
+    for field, names in (("CapAdd", added), ("CapDrop", dropped)):
+        if names:
+            host[field] = ["ALL"] if "ALL" in names else sorted(names)
+
+
+def _capability(name: str) -> str:
+    upper = name.strip().upper()
+    return upper if upper == "ALL" or upper.startswith("CAP_") else f"CAP_{upper}"
+
+
 def _set_devices(host: dict[str, Any], parsed: Parsed) -> None:
-    devices = [device for device in parsed["device"] if "CDI" not in device]
+    devices = [values.parse_device(device) for device in parsed["device"] if not values.is_cdi(device)]
     if devices:
         host["Devices"] = devices
     requests = list(parsed["gpus"])
-    cdi = [device["CDI"] for device in parsed["device"] if "CDI" in device]
+    cdi = [device for device in parsed["device"] if values.is_cdi(device)]
     if cdi:
         requests.append({"Driver": "cdi", "DeviceIDs": cdi})
     if requests:
@@ -228,7 +240,7 @@ def _security_option(option: str) -> str:
     if not equals:
         name, equals, value = option.partition(":")
     if not equals and name != "no-new-privileges":
-        raise InvalidArgument(f"invalid --security-opt: {option}")
+        raise InvalidArgument(f'Invalid --security-opt: "{option}"')
     if name != "seccomp" or value in ("unconfined", "builtin"):
         return option
     from sampan.client import jsontext

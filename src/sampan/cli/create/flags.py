@@ -32,7 +32,7 @@ SHARED = (
     ("cpus", "", "decimal", "Number of CPUs"),
     ("cpuset-cpus", "", "string", "CPUs in which to allow execution (0-3, 0,1)"),
     ("cpuset-mems", "", "string", "MEMs in which to allow execution (0-3, 0,1)"),
-    ("device", "", "device", "Add a host device to the container"),
+    ("device", "", "list", "Add a host device to the container"),
     ("device-cgroup-rule", "", "device-rule", "Add a rule to the cgroup allowed devices list"),
     ("device-read-bps", "", "rate-bps", "Limit read rate (bytes per second) from a device", "[]"),
     ("device-read-iops", "", "rate-iops", "Limit read rate (IO per second) from a device", "[]"),

@@ -76,12 +76,12 @@ def networking(parsed: Parsed) -> tuple[str, dict[str, Any]]:
             )
         endpoints[target] = network
     mode = next(iter(endpoints))
-    return mode, {target: settings for target, settings in endpoints.items() if settings or target != "default"}
+    return mode, {target: settings for target, settings in endpoints.items() if settings or _is_user_defined(target)}
 
 
 def _add_container_options(first: dict[str, Any], parsed: Parsed) -> None:
     for flag, field in (("network-alias", "Aliases"), ("link", "Links"), ("mac-address", "MacAddress")):
-        if not parsed[flag]:
+        if not parsed[flag] or (flag == "link" and not _is_user_defined(first["Target"])):
             continue
         if first.get(field) and flag != "link":
             shown = "alias" if flag == "network-alias" else flag
@@ -94,6 +94,7 @@ def _add_container_options(first: dict[str, Any], parsed: Parsed) -> None:
             shown = {"ip": "IPv4 address", "ip6": "IPv6 address"}.get(flag, "link-local IP addresses")
             raise InvalidArgument(f"conflicting options: cannot specify both --{flag} and per-network {shown}")
         first.setdefault("IPAMConfig", {})[field] = parsed[flag]
-    if parsed["network-alias"] and first["Target"] in ("host", "none", "default", "bridge"):
-        # Docker passes these on too; the engine says that aliases need a user-defined network.
-        return
+
+
+def _is_user_defined(target: str) -> bool:
+    return target not in ("default", "bridge", "host", "none") and not target.startswith("container:")

@@ -103,10 +103,8 @@ def parse_sysctl(text: str) -> dict[str, str]:
     return {name: value}
 
 
-def parse_device(text: str) -> list[dict[str, str]]:
-    """`host[:container[:permissions]]`; a CDI name (vendor/class=name) is kept for the device requests."""
-    if is_cdi(text):
-        return [{"CDI": text}]
+def parse_device(text: str) -> dict[str, str]:
+    """`host[:container[:permissions]]`."""
     parts = text.split(":")
     if len(parts) > 3:
         raise InvalidArgument(f"bad format for path: {text}")
@@ -123,10 +121,11 @@ def parse_device(text: str) -> list[dict[str, str]]:
             raise InvalidArgument(f"bad mode specified: {permissions}")
     if not inside.startswith("/"):
         raise InvalidArgument(f"{inside} is not an absolute path")
-    return [{"PathOnHost": host, "PathInContainer": inside, "CgroupPermissions": permissions}]
+    return {"PathOnHost": host, "PathInContainer": inside, "CgroupPermissions": permissions}
 
 
 def is_cdi(text: str) -> bool:
+    """A CDI name: vendor/class=name."""
     vendor, slash, rest = text.partition("/")
     kind, equals, name = rest.partition("=")
     return bool(vendor and slash and kind and equals and name) and ":" not in kind
@@ -197,8 +196,7 @@ def parse_gpus(text: str) -> list[dict[str, Any]]:
         if key == "count":
             if value != "all" and not value.lstrip("-").isdigit():
                 raise InvalidArgument(
-                    f'invalid count ({value}): value must be either "all" or an integer: '
-                    f'strconv.Atoi: parsing "{value}": invalid syntax'
+                    f'invalid count ({value}): value must be either "all" or an integer: invalid syntax'
                 )
             request["Count"] = -1 if value == "all" else int(value)
         elif key == "driver":
@@ -264,7 +262,6 @@ def register() -> None:
         "add-host": ("list", parse_add_host),
         "link": ("list", parse_link),
         "ulimit": ("ulimit", parse_ulimit),
-        "device": ("list", parse_device),
         "device-rule": ("list", parse_device_rule),
         "weight-device": ("list", parse_weight_device),
         "rate-bps": ("list", parse_bytes_rate),

@@ -91,9 +91,9 @@ def save(context: Context, parsed: Parsed) -> int:
         raise Failure("cowardly refusing to save to a terminal. Use the -o flag or redirect")
     if path and not os.path.isdir(os.path.dirname(path) or "."):
         folder = os.path.dirname(path)
-        raise Failure(f'failed to save image: invalid output path: directory "{folder}" does not exist')
+        raise Failure(f"failed to save image: invalid output path: stat {folder}: no such file or directory")
     if path and os.path.isdir(path):
-        raise Failure(f'failed to save image: invalid output path: "{path}" must be a regular file')
+        raise Failure("failed to save image: cannot write to a directory")
     query: dict[str, str | list[str]] = {"names": parsed.arguments}
     if parsed["platform"]:
         from sampan.cli.image.platforms import platform_json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from sampan.cli.command import Command, Failure, write_error
+from sampan.client.engine import PREFIX
 from sampan.errors import Error, InvalidArgument, NotFound
 
 TYPE_CHECKING = False
@@ -58,7 +59,15 @@ def tag(context: Context, parsed: Parsed) -> int:
     source, target = parsed.arguments
     name, label = split_reference(target)
     query: dict[str, str | list[str]] = {"repo": name, "tag": label or "latest"}
-    context.engine.post(f"/images/{source}/tag", query)
+    try:
+        context.engine.post(f"/images/{source}/tag", query)
+    except InvalidArgument as cause:
+        problem = str(cause).removeprefix(PREFIX)
+        if not problem.startswith("invalid reference format"):
+            raise
+        raise InvalidArgument(
+            f'Error parsing reference: "{target}" is not a valid repository/tag: {problem}'
+        ) from cause
     return 0
 
 

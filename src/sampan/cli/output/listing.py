@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 class Listing:
     """`headings` names every column; `shown` are those of the usual table; `kind` is the Go type in messages."""
 
-    __slots__ = ("headings", "kind", "plain", "shown")
+    __slots__ = ("headings", "hidden", "kind", "shown")
 
-    def __init__(self, headings: dict[str, str], shown: Sequence[str], kind: str, *, plain: Sequence[str] = ()) -> None:
+    def __init__(
+        self, headings: dict[str, str], shown: Sequence[str], kind: str, *, hidden: Sequence[str] = ()
+    ) -> None:
         self.headings = headings
         self.shown = shown
         self.kind = kind
-        self.plain = plain
+        self.hidden = hidden
 
     def print(self, rows: Sequence[Row], form: str) -> None:
         """`form` is the value of --format."""
@@ -38,7 +40,10 @@ class Listing:
             lines += ["\t".join(str(value(row[name])) for name in self.shown) for row in rows]
             sys.stdout.write(align(lines))
         elif form == "json":
-            sys.stdout.write("".join(self._json(row) + "\n" for row in rows))
+            from sampan.cli.template.functions import Fields
+
+            fields = [Fields(row, self.kind, hidden=self.hidden) for row in rows]
+            sys.stdout.write("".join(one.to_json() + "\n" for one in fields))
         else:
             self._print_template(rows, form)
 
@@ -47,7 +52,8 @@ class Listing:
         return {name for name in self.headings if f".{name}" in form}
 
     def _print_template(self, rows: Sequence[Row], form: str) -> None:
-        from sampan.cli.template.evaluate import Fields, Template
+        from sampan.cli.template.evaluate import Template
+        from sampan.cli.template.functions import HEADING_FUNCTIONS, Fields
 
         is_table = form.startswith("table")
         source = (form.removeprefix("table").strip() if is_table else form).replace("\\t", "\t").replace("\\n", "\n")
@@ -58,23 +64,15 @@ class Listing:
         lines: list[str] = []
         try:
             if is_table:
-                from sampan.cli.template.functions import HEADING_FUNCTIONS
-
                 headings: Row = {**self.headings, "Label": label_heading}
                 lines.append(template.render(Fields(headings, self.kind), functions=HEADING_FUNCTIONS))
-            lines += [template.render(Fields(row, self.kind)) for row in rows]
+            lines += [template.render(Fields(row, self.kind, hidden=self.hidden)) for row in rows]
         except InvalidArgument as cause:
             raise InvalidArgument(f"failed to execute template: {cause}") from cause
         if is_table:
             sys.stdout.write(align([part for line in lines for part in line.split("\n")]))
         else:
             sys.stdout.write("".join(line + "\n" for line in lines))
-
-    def _json(self, row: Row) -> str:
-        from sampan.client import jsontext
-
-        found = {name: value(item) for name, item in row.items() if name not in self.plain}
-        return escape_html(jsontext.dumps(found, sort_keys=True))
 
 
 def value(item: Any) -> Any:
@@ -84,11 +82,6 @@ def value(item: Any) -> Any:
 def label_heading(label: str) -> str:
     """The heading of a label's column: the last part of the label's name."""
     return label.rpartition(".")[2].replace("-", " ").replace("_", " ")
-
-
-def escape_html(text: str) -> str:
-    """Go's JSON keeps these out of HTML pages."""
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def lazily(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:

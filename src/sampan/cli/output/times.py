@@ -85,11 +85,14 @@ def query_timestamp(text: str) -> str:
     """`--since` and `--until` as the API wants them: a Go duration counts back from now, a time becomes Unix time."""
     from sampan.cli.kinds import parse_duration
 
+    whole, _, fraction = text.partition(".")
+    if whole.isdigit() and (fraction + "0").isdigit():
+        return text
     try:
         moment_ns = time.time_ns() - parse_duration(text)
     except InvalidArgument:
-        if "-" not in text or text.startswith("-"):
-            # Unix seconds, or something for the engine to refuse.
-            return text
-        moment_ns = parse_rfc3339(text)
+        try:
+            moment_ns = parse_rfc3339(text)
+        except InvalidArgument as cause:
+            raise InvalidArgument(f'failed to parse value as time or duration: "{text}"') from cause
     return f"{moment_ns // NS}.{moment_ns % NS:09d}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Find = Callable[[str], str]
 
+BAD_TEMPLATE_EXIT = 64
 # In docker's order of trying.
 PATHS = {
     "container": "/containers/{}/json",
@@ -57,28 +58,29 @@ def _fetch_any(context: Context, name: str, *, size: bool) -> str:
 def show(names: Sequence[str], find: Find, form: str) -> int:
     template = None
     if form not in ("", "json"):
-        template = document.parse_template(form)
+        try:
+            template = document.parse_template(form)
+        except Error as cause:
+            raise Failure(str(cause), exit_code=BAD_TEMPLATE_EXIT) from cause
     failures: list[str] = []
     found: list[str] = []
     for name in names:
         try:
             text = find(name)
+            if template is not None:
+                text = document.render(template, jsontext.loads(text))
         except Error as failure:
             failures.append(str(failure))
             continue
-        if template is None:
-            found.append(text.strip())
-            continue
-        line = document.render(template, jsontext.loads(text))
-        sys.stdout.write(line + "\n")
+        found.append(text)
     if template is None:
-        listing = f"[{','.join(found)}]"
+        listing = f"[{','.join(text.strip() for text in found)}]"
         if form == "json":
             sys.stdout.write(jsontext.dumps(jsontext.loads(listing)) + "\n")
         else:
             sys.stdout.write(jsontext.indent(listing, "    ") + "\n")
-    elif not found and len(failures) == len(names):
-        sys.stdout.write("\n")
+    else:
+        sys.stdout.write("".join(text + "\n" for text in found) or "\n")
     sys.stdout.flush()
     if failures:
         raise Failure("\n".join(failures))

@@ -9,7 +9,7 @@ Rules       The top level knows its names, and refuses others. Below it a missin
 from __future__ import annotations
 
 from sampan.cli.template import parser
-from sampan.cli.template.functions import FUNCTIONS, MISSING, shown, truth
+from sampan.cli.template.functions import FUNCTIONS, MISSING, Fields, NilList, shown, truth
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -18,22 +18,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# Fields of inspect that hold lists: null there prints as an empty one, as from docker's typed values.
+LISTS = frozenset(
+    "Args Binds BlkioDeviceReadBps BlkioDeviceReadIOps BlkioDeviceWriteBps BlkioDeviceWriteIOps BlkioWeightDevice "
+    "CapAdd CapDrop Cmd DeviceCgroupRules DeviceRequests Devices Dns DnsOptions DnsSearch Entrypoint Env ExecIDs "
+    "ExtraHosts GroupAdd Links MaskedPaths Mounts OnBuild ReadonlyPaths RepoDigests RepoTags SecurityOpt Ulimits "
+    "VolumesFrom".split()
+)
+
+
 class _Break(Exception):
     pass
 
 
 class _Continue(Exception):
     pass
-
-
-class Fields:
-    """Named columns: values, or functions. `kind` is the Go type that docker's messages name."""
-
-    __slots__ = ("columns", "kind")
-
-    def __init__(self, columns: dict[str, Any], kind: str) -> None:
-        self.columns = columns
-        self.kind = kind
 
 
 class Template:
@@ -148,7 +147,8 @@ class _Evaluation:
         if kind == "name" and value not in ("true", "false", "nil"):
             if value in ("and", "or"):
                 return self._decide(value, command[1:], dot, piped)
-            return self._call(value, [self._operand(one, dot) for one in command[1:]] + piped)
+            arguments = [self._operand(one, dot) for one in command[1:]] + piped
+            return self._apply(self._functions[value], " ".join(_spelled(one) for one in command), arguments)
         arguments = [self._operand(one, dot) for one in command[1:]] + piped
         if kind == "field" and arguments:
             return self._lookup(dot, value, arguments)
@@ -164,18 +164,12 @@ class _Evaluation:
                 return value
         return piped[0] if piped else value
 
-    def _call(self, name: str, arguments: list[Any]) -> Any:
-        function = self._functions.get(name)
-        if function is None:
-            raise InvalidArgument(f'template: :1: function "{name}" not defined')
-        return self._apply(function, name, arguments)
-
     @staticmethod
     def _apply(function: Callable[..., Any], name: str, arguments: list[Any]) -> Any:
         try:
             return function(*arguments)
         except InvalidArgument as cause:
-            raise InvalidArgument(f'template: :1: executing "" at <{name}>: {cause}') from cause
+            raise InvalidArgument(f'template: :1:2: executing "" at <{name}>: {cause}') from cause
         except (TypeError, ValueError, AttributeError) as cause:
             raise InvalidArgument(f'template: :1: executing "" at <{name}>: wrong arguments for {name}') from cause
 
@@ -194,31 +188,45 @@ class _Evaluation:
         if kind == "name":
             if value in ("true", "false", "nil"):
                 return {"true": True, "false": False, "nil": None}[value]
-            return self._call(value, [])
+            return self._apply(self._functions[value], value, [])
+        if kind == "chain":
+            return self._lookup(self._operand(value[0], dot), value[1], [])
         return value
 
     def _lookup(self, value: Any, chain: tuple[str, ...], arguments: list[Any]) -> Any:
         for depth, name in enumerate(chain):
-            spelled = "." + ".".join(chain[: depth + 1])
             if isinstance(value, Fields):
                 if name not in value.columns:
-                    raise _unknown(spelled, f"can't evaluate field {name} in type {value.kind}")
+                    raise _unknown(chain, depth, f"can't evaluate field {name} in type {value.kind}")
                 found = value.columns[name]
-                value = self._apply(found, spelled, arguments) if callable(found) else found
+                value = self._apply(found, _dotted(chain), arguments) if callable(found) else found
             elif isinstance(value, dict):
                 if name not in value and (value is self._root or depth < len(chain) - 1):
-                    raise _unknown(spelled, f'map has no entry for key "{name}"')
+                    raise _unknown(chain, depth, f'map has no entry for key "{name}"')
                 value = value.get(name, MISSING)
             elif value is None or value is MISSING:
-                raise _unknown(spelled, f"nil pointer evaluating interface {{}}.{name}")
+                raise _unknown(chain, depth, f"nil pointer evaluating interface {{}}.{name}")
             else:
-                raise _unknown(spelled, f"can't evaluate field {name} in type {type(value).__name__}")
-        return {**value.columns} if isinstance(value, Fields) and chain else value
+                raise _unknown(chain, depth, f"can't evaluate field {name} in type {type(value).__name__}")
+        return NilList() if value is None and chain and chain[-1] in LISTS else value
 
 
-def _unknown(spelled: str, problem: str) -> InvalidArgument:
-    return InvalidArgument(f'template: :1:2: executing "" at <{spelled}>: {problem}')
+def _unknown(chain: tuple[str, ...], depth: int, problem: str) -> InvalidArgument:
+    # The position is the name's in a template that starts with it, as most do.
+    position = 2 + sum(len(name) + 1 for name in chain[:depth])
+    return InvalidArgument(f'template: :1:{position}: executing "" at <{_dotted(chain)}>: {problem}')
+
+
+def _dotted(chain: tuple[str, ...]) -> str:
+    return "." + ".".join(chain)
 
 
 def _spelled(operand: Any) -> str:
-    return str(operand[1])
+    kind, value = operand
+    if kind == "field":
+        return _dotted(value)
+    if kind == "string":
+        return f'"{value}"'
+    if kind == "variable":
+        return str(value[0]) + (_dotted(value[1]) if value[1] else "")
+    return "(...)" if kind in ("pipe", "chain") else str(value)

@@ -10,8 +10,36 @@ from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
+
+
+class Fields:
+    """Named columns: values, or functions of no or one argument. `kind` is the Go type that docker's messages name."""
+
+    __slots__ = ("columns", "hidden", "kind")
+
+    def __init__(self, columns: dict[str, Any], kind: str, *, hidden: Sequence[str] = ()) -> None:
+        self.columns = columns
+        self.kind = kind
+        self.hidden = hidden
+
+    def to_json(self) -> str:
+        found = {
+            name: value() if callable(value) else value
+            for name, value in self.columns.items()
+            if name not in self.hidden
+        }
+        return escape_html(jsontext.dumps(found, sort_keys=True))
+
+
+def escape_html(text: str) -> str:
+    """Go's JSON keeps these out of HTML pages."""
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+class NilList(list[str]):
+    """A list that the engine has as null: printed as an empty one."""
 
 
 class Missing:
@@ -79,7 +107,7 @@ def index(value: Any, *keys: Any) -> Any:
             if not isinstance(key, int):
                 raise InvalidArgument("error calling index: cannot index slice/array with type string")
             if not 0 <= key < len(value):
-                raise InvalidArgument(f"error calling index: reflect: slice index out of range: {key}")
+                raise InvalidArgument(f"error calling index: index out of range: {key}")
             value = value[key]
         else:
             raise InvalidArgument("error calling index: index of untyped nil")
@@ -97,7 +125,9 @@ def slice_of(value: Any, *bounds: int) -> Any:
 
 
 def to_json(value: Any) -> str:
-    return "null" if value is MISSING else jsontext.dumps(value)
+    if isinstance(value, Fields):
+        return value.to_json()
+    return "null" if value is MISSING or isinstance(value, NilList) else jsontext.dumps(value)
 
 
 def join(values: list[Any], separator: str) -> str:

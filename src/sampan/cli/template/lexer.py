@@ -2,7 +2,8 @@
 
 Layout      split() cuts "a{{b}}c" into ("text", "a"), ("action", "b"), ("text", "c"), with trim markers applied and
             comments dropped. tokenize() gives (kind, value) of one action.
-Kinds       "field" (".A.B" as a tuple), "name", "variable", "string", "number", "char-op" (one of | ( ) , = :=).
+Kinds       "field" (".A.B" as a tuple), "name", "variable", "string", "number", "op" (one of | ( ) , = :=),
+            "chain" (fields of the group before it).
 Errors      InvalidArgument, in the words of text/template's parser.
 Spec        Go text/template, "Actions" and "Text and spaces".
 """
@@ -86,8 +87,9 @@ def tokenize(action: str) -> list[Token]:
             value, at = _quoted(action, at)
             tokens.append(("number", ord(value)) if char == "'" else ("string", value))
         elif char == "." or char == "$" or char.isalpha() or char == "_":
+            follows_group = char == "." and action[at - 1 : at] == ")"
             token, at = _word(action, at)
-            tokens.append(token)
+            tokens.append(("chain", token[1]) if follows_group else token)
         elif char.isdigit() or (char in "+-" and action[at + 1 : at + 2].isdigit()):
             token, at = _number(action, at)
             tokens.append(token)

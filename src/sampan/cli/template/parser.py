@@ -9,13 +9,14 @@ Layout      A template is a list of nodes; a node is a tuple whose first item na
               ("break",) ("continue",)
               ("define", name, nodes) ("template", name, pipe or None)
             A pipe is (variables, is_declaration, commands); a command is a list of operands; an operand is a token of
-            the lexer, ("pipe", pipe), or ("chain", operand, names).
+            the lexer, ("pipe", pipe), or ("chain", (operand, names)).
 Errors      InvalidArgument, in the words of text/template's parser.
 """
 
 from __future__ import annotations
 
 from sampan.cli.template import lexer
+from sampan.cli.template.functions import FUNCTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     Node = tuple[Any, ...]
     Pipe = tuple[list[str], bool, list[list[Any]]]
+
+
+KNOWN_NAMES = frozenset(FUNCTIONS) | {"and", "or", "true", "false", "nil"}
 
 
 def parse(source: str) -> list[Node]:
@@ -118,9 +122,13 @@ def parse_pipe(tokens: list[lexer.Token], *, is_range: bool = False) -> Pipe:
             commands.append([])
         elif (kind, value) == ("op", "("):
             commands[-1].append(_parse_group(rest))
+        elif kind == "chain":
+            commands[-1].append(("chain", (commands[-1].pop(), value)))
         elif kind == "op":
             raise lexer.unclosed(f'unexpected "{value}" in command')
         else:
+            if kind == "name" and value not in KNOWN_NAMES:
+                raise lexer.unclosed(f'function "{value}" not defined')
             commands[-1].append((kind, value))
     if not commands[-1]:
         raise lexer.unclosed("missing value for command")

@@ -29,7 +29,7 @@ def merged(asked: ContainerConfig, image: RunConfig) -> ContainerConfig:
         cmd=cmd,
         entrypoint=entrypoint,
         working_dir=asked.working_dir or image.working_dir,
-        volumes={**dict.fromkeys(image.volumes or {}, {}), **(asked.volumes or {})} or None,
+        volumes={**{path: {} for path in image.volumes or {}}, **(asked.volumes or {})} or None,
         stop_signal=asked.stop_signal or image.stop_signal,
         stop_timeout=image.stop_timeout if asked.stop_timeout is None else asked.stop_timeout,
         shell=asked.shell or image.shell or [],

@@ -18,12 +18,13 @@ class Waiter:
     """A registered wait; it counts from its making on, so no exit is missed between `begin_wait` and `result`."""
 
     def __init__(self, container: Container, condition: str) -> None:
-        self._waiting = container.waiters[condition]
+        self._condition = condition
+        self._waiters = container.waiters
         self._future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         if condition == "not-running" and not container.is_running:
             self._future.set_result(container.outcome)
         else:
-            self._waiting.add(self._future)
+            self._waiters[condition].add(self._future)
 
     async def outcome(self) -> Outcome:
         """How the run that was waited for ended."""
@@ -35,12 +36,14 @@ class Waiter:
     async def result(self) -> WaitResponse:
         """The same, as the API answers it."""
         found = await self.outcome()
-        error = WaitError(message=found.error) if found.error else None
+        # Of a removal the error would be that of the removal; the run's own is told by whoever started it.
+        is_told = found.error and self._condition != "removed"
+        error = WaitError(message=found.error) if is_told else None
         return WaitResponse(error=error, status_code=found.exit_code)
 
     def close(self) -> None:
         """Stop waiting; idempotent."""
-        self._waiting.discard(self._future)
+        self._waiters[self._condition].discard(self._future)
         self._future.cancel()
 
 

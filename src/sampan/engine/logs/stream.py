@@ -1,6 +1,6 @@
 """A container's log as a client receives it: an iterator of bytes, for one reading or for as long as it runs.
 
-Invariants  1. Nothing is read ahead: one block is in memory, and the next is read when the client has taken it.
+Invariants  1. Little is read ahead: _BATCH blocks are in memory, and more is read when the client has taken them.
             2. A following stream ends when the container has stopped and everything it wrote was delivered. The shim
                writes the log before it records the exit, so what is there when `until_stopped` returns is all.
 Units       Times in nanoseconds of the Unix epoch; 0 stands for no bound.
@@ -16,6 +16,9 @@ from sampan.base.tasks import run_blocking
 from sampan.engine.logs.files import LogFiles
 from sampan.engine.logs.watch import DirectoryWatcher, directory_of
 from sampan.logs.decode import Decoder, Selection
+
+_BATCH = 4
+"""Blocks for each trip to a thread: the trip costs about as much as decoding one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,22 +77,23 @@ class LogStream:
         # A generator, so that an iteration that is given up half-way is closed by the event loop.
         try:
             await self._open()
-            while chunk := await self._next():
-                yield chunk
+            while chunks := await self._next():
+                for chunk in chunks:
+                    yield chunk
         finally:
             self._resources.close()
 
-    async def _next(self) -> bytes:
-        """The next chunk; empty at the stream's end."""
+    async def _next(self) -> list[bytes]:
+        """The next chunks; none at the stream's end."""
         while True:
             if self._changed is not None:
                 # Cleared before looking: a change while we look wakes us again.
                 self._changed.clear()
-            chunk, at_end = await run_blocking("log", self._read_chunk)
-            if chunk:
-                return chunk
+            chunks, at_end = await run_blocking("log", self._read_chunks)
+            if chunks:
+                return chunks
             if self._decoder.ended or (at_end and self._ends):
-                return b""
+                return []
             if at_end and self._changed is not None:
                 self._ends = await self._changed_or_over(self._changed)
 
@@ -103,16 +107,16 @@ class LogStream:
         tail = self._request.tail
         self._files.open(tail=tail if tail is not None and tail >= 0 else None)
 
-    def _read_chunk(self) -> tuple[bytes, bool]:
-        """(bytes for the client, whether the log's end was reached). Skipped blocks cost no round trip."""
-        while not self._decoder.ended:
+    def _read_chunks(self) -> tuple[list[bytes], bool]:
+        """(pieces for the client, whether the log's end was reached). Skipped blocks cost no round trip."""
+        chunks: list[bytes] = []
+        while not self._decoder.ended and len(chunks) < _BATCH:
             lines = self._files.read(follow=self._request.follow)
             if not lines:
-                return b"", True
-            chunk = self._decoder.decode(lines)
-            if chunk:
-                return chunk, False
-        return b"", True
+                return chunks, True
+            if chunk := self._decoder.decode(lines):
+                chunks.append(chunk)
+        return chunks, self._decoder.ended
 
     async def _changed_or_over(self, changed: asyncio.Event) -> bool:
         """Wait for a change of the log; True when none will come: the container stopped, or `until` has passed."""

@@ -90,7 +90,7 @@ def pids(folder: str) -> "set[int]":
 
 def read_all(path: str) -> str:
     """A file of any length."""
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         return file.read()
 
 

@@ -2,7 +2,7 @@
 
 Requests on its socket (`runtime.message`; the daemon holds the other end, and its closing ends the launcher):
 
-    launch   {request, has_netns, attaches} + control socket, netns?, attached sockets   forks a shim; no answer
+    launch   {request, has_netns, attaches} + control socket, netns?, attached sockets   to a shim; no answer
     netns    {}                        answer {} + descriptor of a new network namespace, route socket inside it
     helper   {name, arguments} + answer socket, descriptors                               forks a helper, which answers
 
@@ -12,6 +12,7 @@ Children    are reaped by the kernel (SIGCHLD ignored); a shim puts that back fo
 
 import gc
 import os
+import select
 import signal
 import socket
 import sys
@@ -21,7 +22,8 @@ from sampan.runtime import message
 from sampan.runtime.cgroup.detect import hierarchies
 from sampan.runtime.launcher import helpers
 from sampan.runtime.launcher.netns import Namespaces
-from sampan.runtime.shim import main as shim
+from sampan.runtime.launcher.spares import SpareShims
+from sampan.runtime.shim.start import USUAL_FLAGS, clone_flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,24 +33,16 @@ if TYPE_CHECKING:
 class Launcher:
     """The loop; `run` returns when the daemon has gone."""
 
-    __slots__ = ("_namespaces", "_sock")
+    __slots__ = ("_namespaces", "_shims", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._namespaces = Namespaces()
+        self._shims = SpareShims(self._become_child)
 
     def run(self) -> None:
         while True:
-            # With nothing to do, make a namespace ahead; only then wait.
-            if not self._namespaces.is_full:
-                self._sock.setblocking(False)
-            try:
-                found = message.receive(self._sock)
-            except BlockingIOError:
-                self._namespaces.stock()
-                continue
-            finally:
-                self._sock.setblocking(True)
+            found = self._next()
             if found is None:
                 return
             body, fds = found
@@ -56,11 +50,20 @@ class Launcher:
             for fd in fds:
                 os.close(fd)
 
+    def _next(self) -> "tuple[dict[str, Any], list[int]] | None":
+        # With nothing to do, make something ahead, one thing at a time; only then wait.
+        while not (self._shims.is_full and self._namespaces.is_full):
+            if select.select([self._sock], [], [], 0)[0]:
+                break
+            if not self._shims.is_full:
+                self._shims.stock()
+            else:
+                self._namespaces.stock()
+        return message.receive(self._sock)
+
     def _obey(self, body: "dict[str, Any]", fds: "list[int]") -> None:
         if body["do"] == "launch":
-            if os.fork() == 0:
-                self._become_child()
-                shim.run(body, fds)
+            self._launch(body, fds)
         elif body["do"] == "helper":
             if os.fork() == 0:
                 self._become_child()
@@ -70,6 +73,15 @@ class Launcher:
             message.send(self._sock, {"seq": body["seq"], "ok": {}}, [fd, route.fileno()])
             os.close(fd)
             route.close()
+
+    def _launch(self, body: "dict[str, Any]", fds: "list[int]") -> None:
+        spec = body["request"]["spec"]
+        if not body["has_netns"] and any(ns["type"] == "network" for ns in spec["linux"]["namespaces"]):
+            fd, route = self._namespaces.take()
+            route.close()
+            fds.insert(1, fd)
+            body["has_netns"] = True
+        self._shims.launch(body, fds, is_usual=clone_flags(spec) == USUAL_FLAGS)
 
     def _become_child(self) -> None:
         # The daemon learns from the end of this socket that the launcher died: no child may hold it open.

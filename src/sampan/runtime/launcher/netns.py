@@ -4,13 +4,25 @@ The launcher has one thread, so it may leave its own namespace for a moment: uns
 A namespace that nobody holds any more is taken down by the kernel, so nothing can leak.
 """
 
+import fcntl
 import os
 import socket
+import struct
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 
 SPARES = 2
+
+
+SIOCSIFFLAGS = 0x8914
+IFF_UP_RUNNING = 0x41
+
+
+def _raise_loopback() -> None:
+    """Set the loopback device of the current namespace up (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
 
 
 class Namespaces:
@@ -37,6 +49,7 @@ class Namespaces:
     def _make(self) -> "tuple[int, socket.socket]":
         syscalls.unshare(c.CLONE_NEWNET)
         try:
+            _raise_loopback()
             route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
             return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC), route
         finally:

@@ -1,6 +1,8 @@
 """The shim's event loop: descriptors and deadlines, one thread, no more than epoll(7) gives."""
 
+import os
 import select
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -52,6 +54,14 @@ class Loop:
                 # A callback before this one may have dropped the descriptor.
                 callback = self._callbacks.get(fd)
                 if callback is not None:
-                    callback(events)
+                    self._protected(callback, events)
             while self._timers and self._timers[0][0] <= time.monotonic():
-                self._timers.pop(0)[1]()
+                self._protected(self._timers.pop(0)[1])
+
+    def _protected(self, action: "Callable[..., None]", *arguments: int) -> None:
+        # A mistake in one exec's or client's handling must not end the container with its supervisor.
+        try:
+            action(*arguments)
+        except Exception as error:
+            sys.stderr.write(f"shim {os.getpid()}: {action!r}: {type(error).__name__}: {error}\n")
+            sys.stderr.flush()

@@ -22,14 +22,14 @@ from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.process import start_ticks
 from sampan.logs.writer import LogFile
-from sampan.runtime import restrict
+from sampan.runtime import message, restrict
 from sampan.runtime.cgroup.detect import cgroup_for
 from sampan.runtime.cleanup import SOCKET, STATE, remove_cgroup, remove_exec_dir
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
 from sampan.runtime.shim.control import Connection, Refused, Request
 from sampan.runtime.shim.loop import IN, Loop
 from sampan.runtime.shim.process import Pipes, Process
-from sampan.runtime.shim.start import clone_init, join_container
+from sampan.runtime.shim.start import USUAL_FLAGS, Newborn, clone_flags, clone_init, join_container, send_launch
 from sampan.runtime.shim.stdio import Stdio
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ class Shim:
     def _open_directory(self) -> None:
         os.makedirs(self.request.exec_dir, 0o700, exist_ok=True)
         os.chdir(self.request.exec_dir)  # a socket's address has 108 bytes at most: bind by its short name
-        os.mkdir(init_staging(self.request))
+        os.mkdir("rootfs")  # where init mounts the root, in its own mount namespace
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(SOCKET)
         self._listener.listen(8)
@@ -98,21 +98,20 @@ class Shim:
             # Nobody will ever say start: the daemon died half-way through a launch.
             self._give_up({"message": "the daemon went away", "exit_code": restrict.FAILED})
 
-    def launch(self) -> None:
-        """Clone the first process and set its cgroups up; failures are reported as the answer to `start`."""
+    def launch(self, newborn: Newborn | None) -> None:
+        """Let the first process (one cloned ahead, or a new one) set itself up; failures answer the `start` request."""
         request = self.request
         pipes = None if request.tty else Pipes(with_input=request.open_stdin)
-        pid, pidfd, sync = clone_init(request, self.cgroup, pipes, netns_fd=self._netns_fd)
+        if newborn is None or not newborn.is_alive:
+            newborn = self._clone()
+        pid = newborn.pid
         if pipes is not None:
-            pipes.close_theirs()
             self.stdio.open_pipes(*pipes.ours)
-        if self._netns_fd >= 0:
-            os.close(self._netns_fd)
         self.init = Process(
             self.loop,
-            pid,
-            pidfd,
-            sync,
+            newborn.pid,
+            newborn.pidfd,
+            newborn.sync,
             self.stdio,
             on_start=self._init_started,
             on_exit=self._init_ended,
@@ -127,6 +126,21 @@ class Shim:
             "exit_path": request.exit_path,
         }
         write_atomic(f"{request.exec_dir}/{STATE}", json.dumps(state).encode(), durable=False)
+        send_launch(newborn, request, self.cgroup, pipes, netns_fd=self._netns_fd)
+        if pipes is not None:
+            pipes.close_theirs()
+        if self._netns_fd >= 0:
+            os.close(self._netns_fd)
+
+    def _clone(self) -> Newborn:
+        cgroup_fd = 0
+        if self.cgroup.version == 2:
+            self.cgroup.create()
+            cgroup_fd = self.cgroup.clone_fd()
+        newborn = clone_init(clone_flags(self.request.spec), cgroup_fd=cgroup_fd)
+        if cgroup_fd:
+            os.close(cgroup_fd)
+        return newborn
 
     def _init_ready(self) -> None:
         self._is_ready = True
@@ -314,15 +328,11 @@ _ACTIONS = {
 }
 
 
-def init_staging(request: LaunchRequest) -> str:
-    """The directory on which init mounts the root, in its own mount namespace."""
-    return f"{request.exec_dir}/rootfs"
-
-
-def run(body: "dict[str, Any]", fds: "list[int]") -> "NoReturn":
+def run(sock: socket.socket, *, ahead: bool) -> "NoReturn":
     """The shim's whole life, in a process that the launcher has just forked.
 
-    `fds`: the control socket; the network namespace if body["has_netns"]; one per entry of body["attaches"].
+    One message arrives on `sock`: {"request", "has_netns", "attaches"} with the control socket, the network namespace
+    if there is one, and a socket for each of the attaches. With `ahead` the first process is cloned before that.
     """
     code = 1
     try:
@@ -330,9 +340,11 @@ def run(body: "dict[str, Any]", fds: "list[int]") -> "NoReturn":
         os.setsid()
         with open("/proc/self/comm", "wb") as comm:
             comm.write(b"sampan-shim")
-        control = socket.socket(fileno=fds.pop(0))
-        netns_fd = fds.pop(0) if body["has_netns"] else -1
-        _supervise(LaunchRequest.from_json(body["request"]), control, netns_fd, body["attaches"], fds)
+        newborn = clone_init(USUAL_FLAGS) if ahead else None
+        found = message.receive(sock)
+        sock.close()
+        if found is not None:
+            _supervise(newborn, *found)
         code = 0
     except BaseException as error:  # the process's edge: what goes wrong here has nowhere else to be told
         sys.stderr.write(f"shim {os.getpid()}: {type(error).__name__}: {error}\n")
@@ -340,14 +352,14 @@ def run(body: "dict[str, Any]", fds: "list[int]") -> "NoReturn":
     os._exit(code)
 
 
-def _supervise(
-    request: LaunchRequest, control: socket.socket, netns_fd: int, attaches: "list[dict[str, Any]]", fds: "list[int]"
-) -> None:
-    shim = Shim(request, control, netns_fd=netns_fd)
-    for found, fd in zip(attaches, fds, strict=True):
+def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:
+    control = socket.socket(fileno=fds.pop(0))
+    netns_fd = fds.pop(0) if body["has_netns"] else -1
+    shim = Shim(LaunchRequest.from_json(body["request"]), control, netns_fd=netns_fd)
+    for found, fd in zip(body["attaches"], fds, strict=True):
         shim.stdio.attach(AttachStream.from_json(fd, found))
     try:
-        shim.launch()
+        shim.launch(newborn)
     except OSError as error:
         shim._give_up({"message": str(error), "exit_code": restrict.FAILED})
     shim.loop.run()

@@ -114,6 +114,8 @@ class Process:
             self._hear(0)
             if self._sync.fileno() >= 0:
                 return  # there was more to hear than the end; the pidfd stays readable
+            if self.exit_code is not None:
+                return  # what it had to say was an error, and it has been reaped
         self._loop.unwatch(self.pidfd)
         ended = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
         assert ended is not None

@@ -1,4 +1,4 @@
-"""Making processes: the container's first by clone3(2), further ones (exec) by a fork that joins it."""
+"""Making processes: the container's first by clone3(2), further ones (exec) by a clone that joins it."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import socket
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import init, join, message, rootfs
+from sampan.runtime import init, join, message
 from sampan.runtime.request import AttachStream
 from sampan.runtime.shim.process import Pipes, Process
 from sampan.runtime.shim.stdio import Stdio
@@ -20,63 +20,65 @@ if TYPE_CHECKING:
     from sampan.runtime.shim.control import Request
     from sampan.runtime.shim.main import Shim
 
-# The cgroup namespace is not here: it is entered after the cgroups themselves (runtime.init).
-NAMESPACES = {
-    "mount": c.CLONE_NEWNS,
-    "pid": c.CLONE_NEWPID,
-    "uts": c.CLONE_NEWUTS,
-    "ipc": c.CLONE_NEWIPC,
-    "network": c.CLONE_NEWNET,
-}
+# What the first process is born in. The others are entered by it: mount and cgroup at their time, the network's by
+# its descriptor (runtime.init).
+BORN_IN = {"pid": c.CLONE_NEWPID, "uts": c.CLONE_NEWUTS, "ipc": c.CLONE_NEWIPC}
+USUAL_FLAGS = c.CLONE_NEWPID | c.CLONE_NEWUTS | c.CLONE_NEWIPC
 
 
 def clone_flags(spec: "dict[str, Any]") -> int:
-    """The CLONE_NEW* of an OCI config: namespaces without a path are new."""
+    """The CLONE_NEW* that an OCI config asks for at birth: namespaces without a path are new."""
     found = 0
     for namespace in spec["linux"].get("namespaces") or []:
         if not namespace.get("path"):
-            found |= NAMESPACES.get(namespace["type"], 0)
+            found |= BORN_IN.get(namespace["type"], 0)
     return found
 
 
-def clone_init(
-    request: "LaunchRequest", cgroup: "Cgroup", pipes: "Pipes | None", *, netns_fd: int
-) -> "tuple[int, int, socket.socket]":
-    """Clone the first process and give it its cgroups: (pid, pidfd, our end of `sync`)."""
-    spec = request.spec
-    steps = rootfs.plan(spec, cgroup.folders)
+class Newborn:
+    """A first process that waits for its request."""
+
+    __slots__ = ("pid", "pidfd", "sync")
+
+    def __init__(self, pid: int, pidfd: int, sync: socket.socket) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.sync = sync
+
+    @property
+    def is_alive(self) -> bool:
+        return os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def clone_init(flags: int, *, cgroup_fd: int = 0) -> Newborn:
+    """Clone a first process into new namespaces (and a version 2 cgroup)."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    stage = init.Stage(
-        request,
-        steps,
-        theirs,
-        stdio=pipes.theirs if pipes else None,
-        netns_fd=netns_fd,
-        staging=f"{request.exec_dir}/rootfs",
-    )
-    # Version 2 is joined by the clone itself, and a container without a cgroup namespace binds the directories early.
-    early = cgroup.version == 2 or not stage.has_cgroup_ns
+    pid, pidfd = syscalls.clone3(flags, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
+    if pid == 0:
+        ours.close()
+        init.run(theirs)
+    theirs.close()
+    return Newborn(pid, pidfd, ours)
+
+
+def send_launch(
+    newborn: Newborn, request: "LaunchRequest", cgroup: "Cgroup", pipes: "Pipes | None", *, netns_fd: int
+) -> None:
+    """Tell a first process what to become, and make its cgroups meanwhile."""
+    spec = request.spec
+    # Version 2 is joined at birth, and a container without a cgroup namespace binds the directories early.
+    early = cgroup.version == 2 or not init.has_cgroup_namespace(spec)
     if early:
         _limit(cgroup, spec)
-    cgroup_fd = cgroup.clone_fd()
-    pid, pidfd = syscalls.clone3(clone_flags(spec), exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
-    if pid == 0:
-        init.run(stage)
-    theirs.close()
-    if cgroup_fd:
-        os.close(cgroup_fd)
-    try:
-        if not early:
-            _limit(cgroup, spec)
-        fds = [] if cgroup.version == 2 else cgroup.entry_fds()
-        message.send(ours, {"event": "cgroup"}, fds)
-        for fd in fds:
-            os.close(fd)
-    except BaseException:
-        syscalls.pidfd_send_signal(pidfd, signal.SIGKILL)
-        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-        raise
-    return pid, pidfd, ours
+    fds = [*(pipes.theirs if pipes else ()), *([netns_fd] if netns_fd >= 0 else [])]
+    body: message.Message = {"event": "launch", "request": request.to_json(), "cgroup_folders": cgroup.folders}
+    message.send(newborn.sync, body, fds)
+    if not early:
+        _limit(cgroup, spec)
+    fds = [] if cgroup.version == 2 else cgroup.entry_fds()
+    message.send(newborn.sync, {"event": "cgroup"}, fds)
+    for fd in fds:
+        os.close(fd)
 
 
 def _limit(cgroup: "Cgroup", spec: "dict[str, Any]") -> None:

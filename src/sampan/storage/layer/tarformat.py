@@ -45,6 +45,7 @@ PAX_GLOBAL = b"g"
 SOLARIS_PAX = b"X"
 
 _FIELDS = Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
+_MAX_QUOTED_BYTES = 512
 _MAX_OCTAL_7 = 0o7777777
 _MAX_OCTAL_11 = 0o77777777777
 _MAX_NUMBER = (1 << 63) - 1
@@ -120,7 +121,9 @@ class Entry:
 
 
 def quoted(unsafe_name: bytes) -> str:
-    """A name for a message: on one line, whatever bytes it holds, as Go's %q."""
+    """A name for a message: on one line, whatever bytes it holds, as Go's %q; of an endless one the beginning."""
+    if len(unsafe_name) > _MAX_QUOTED_BYTES:
+        unsafe_name = unsafe_name[:_MAX_QUOTED_BYTES] + b"..."
     text = unsafe_name.decode("utf-8", "backslashreplace").replace('"', '\\"')
     return '"' + "".join(char if char.isprintable() else repr(char)[1:-1] for char in text) + '"'
 

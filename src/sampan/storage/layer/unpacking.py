@@ -375,7 +375,8 @@ class OverlayUnpacking(Unpacking):
         self._set_opaque(directory)
 
     def _set_opaque(self, path: bytes) -> None:
-        os.setxattr(path, whiteouts.OPAQUE_XATTR, b"y", follow_symlinks=False)
+        # The slash makes the kernel refuse what is no directory, on which the mark would mean something else.
+        os.setxattr(path + b"/", whiteouts.OPAQUE_XATTR, b"y")
 
 
 def _bounded(time_ns: int) -> int:

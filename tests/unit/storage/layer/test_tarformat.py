@@ -133,3 +133,4 @@ def test_python_reads_any_size(size: int) -> None:
 def test_names_in_messages_stay_on_one_line() -> None:
     assert quoted(b'a\n"\xff\x1b') == '"a\\n\\"\\xff\\x1b"'
     assert quoted("é".encode()) == '"é"'
+    assert len(quoted(b"x" * 100_000)) < 600

@@ -1,0 +1,62 @@
+"""Shims made ahead of need, each with a first process that waits in its namespaces.
+
+A fork of an interpreter costs little by itself; what costs is that both sides then copy every page they touch, and that
+is most of the work of a container's start. A spare has done that work while nobody waited. It is used once, for any
+container with the usual namespaces. On control groups version 2, where a first process is best born in its cgroup,
+spares have none yet (docs/adr/0006-spare-shims.md).
+"""
+
+import os
+import socket
+
+from sampan.runtime import message
+from sampan.runtime.cgroup.detect import hierarchies
+from sampan.runtime.shim import main as shim
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+SPARES = 1
+
+
+class SpareShims:
+    """Idle shims by the sockets on which each waits for its one request."""
+
+    __slots__ = ("_become_child", "_idle")
+
+    def __init__(self, become_child: "Callable[[], None]") -> None:
+        self._idle: list[socket.socket] = []
+        self._become_child = become_child
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._idle) >= SPARES
+
+    def stock(self) -> None:
+        """Fork one ahead."""
+        self._idle.append(self._fork(ahead=not hierarchies().is_v2))
+
+    def launch(self, body: "dict[str, Any]", fds: "list[int]", *, is_usual: bool) -> None:
+        """Give a request to a spare, or to a new shim when there is none that fits."""
+        while is_usual and self._idle:
+            with self._idle.pop() as sock:
+                try:
+                    message.send(sock, body, fds)
+                    return
+                except OSError:
+                    continue  # somebody killed it
+        with self._fork(ahead=False) as sock:
+            message.send(sock, body, fds)
+
+    def _fork(self, *, ahead: bool) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.fork() == 0:
+            ours.close()
+            for sock in self._idle:
+                sock.close()
+            self._become_child()
+            shim.run(theirs, ahead=ahead)
+        theirs.close()
+        return ours
