@@ -10,8 +10,9 @@ import stat
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.linux.mount import Mount, Options, parse_options
+from sampan.linux.mount import COPY_UP, Mount, Options, parse_options
 from sampan.linux.rootpath import open_in_root, open_or_create_directory, open_or_create_file
+from sampan.runtime import copyup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class Bind(Step):
         make = open_or_create_directory if self.is_directory else open_or_create_file
         target = make(root.fd, self.mount.target)
         try:
+            if COPY_UP in self.options.ours and self.is_directory:
+                self._fill(root)
             late = not set_attributes(self.tree_fd, self.options)
             syscalls.move_mount(self.tree_fd, target)
             if late:
@@ -113,6 +116,14 @@ class Bind(Step):
         finally:
             os.close(target)
             os.close(self.tree_fd)
+
+    def _fill(self, root: Root) -> None:
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        image_fd = open_in_root(root.fd, self.mount.target, flags)
+        volume_fd = os.open(".", flags | os.O_CLOEXEC, dir_fd=self.tree_fd)
+        copyup.fill(image_fd, volume_fd)
+        os.close(image_fd)
+        os.close(volume_fd)
 
 
 def set_attributes(tree_fd: int, options: Options) -> bool:
