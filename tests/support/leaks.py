@@ -33,6 +33,11 @@ def is_zombie(pid: int) -> bool:
     return _read(f"/proc/{pid}/stat").rpartition(b") ")[2][:1] in (b"Z", b"X", b"")
 
 
+def command_name(pid: int) -> str:
+    """What a process calls itself."""
+    return _read(f"/proc/{pid}/comm").decode(errors="replace").strip()
+
+
 def processes(roots_path: str) -> dict[int, str]:
     """Processes of the daemon with roots below `roots_path`, containers' included: pid to a description."""
     wanted = roots_path.encode()

@@ -7,14 +7,14 @@ Invariants  1. An entry's text is a line with its newline; without one it is a p
                PART_BYTES, or the unfinished last line of a stream. Joining texts gives back the stream.
             2. The text is escaped before line ends become separators, so no output can forge an entry: a raw quote,
                newline or control character in the file is always ours.
-            3. Invalid UTF-8 becomes U+FFFD, one for each byte, as Docker does. Everything else is kept.
+            3. Invalid UTF-8 becomes U+FFFD (one for a cut sequence; Docker's count differs). Everything else is kept.
             4. A chunk costs a fixed number of C-level passes, however many lines it has.
 Units       Bytes; times in nanoseconds of the Unix epoch. All lines that one chunk completes bear that chunk's time.
 Errors      None: every input has an encoding.
 """
 
-import codecs
 import time
+from json.encoder import encode_basestring
 
 STREAMS = ("stdout", "stderr")
 
@@ -39,19 +39,12 @@ _ORDINARY = bytes(set(range(256)) - set(ESCAPES))
 _ESCAPED_LINE_SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
 
-def _one_for_each_byte(error: UnicodeError) -> tuple[str, int]:
-    """Replace as Go does (a U+FFFD a byte), where Python would give one for a truncated sequence."""
-    assert isinstance(error, UnicodeDecodeError)
-    return "\ufffd" * (error.end - error.start), error.end
-
-
-codecs.register_error("sampan.logs", _one_for_each_byte)
-
-
 def escape(text: bytes) -> bytes:
     """The inside of a JSON string for `text`, except that newlines stay as they are."""
     # What is left after deleting the ordinary bytes names the few replacements that this text needs.
     present = set(text.translate(None, _ORDINARY))
+    if len(present) > _BINARY:
+        return _escape_binary(text)
     if not text.isascii():
         text = _escape_wide(text, present)
     if not present:
@@ -75,12 +68,24 @@ def escape(text: bytes) -> bytes:
 _REPLACEMENT, _SEPARATOR = 256, 257
 
 
+# So many kinds of bytes to escape are no text: one pass that knows them all is cheaper than a pass for each.
+_BINARY = 16
+_LINE_END = "\udc0a"  # a lone surrogate: decoding never yields one, so it can stand for the newlines meanwhile
+
+
+def _escape_binary(text: bytes) -> bytes:
+    """As `escape`, for what is hardly text; `<`, `>` and `&` stay as they are."""
+    marked = text.decode("utf-8", "replace").replace("\n", _LINE_END)
+    escaped = encode_basestring(marked)[1:-1].encode("utf-8", "surrogatepass")
+    return escaped.replace(_LINE_END.encode("utf-8", "surrogatepass"), b"\n")
+
+
 def _escape_wide(text: bytes, present: set[int]) -> bytes:
     """Make `text` valid UTF-8, and note in `present` what of it must be escaped afterwards."""
     try:
         text.decode()
     except UnicodeDecodeError:
-        text = text.decode("utf-8", "sampan.logs").encode()
+        text = text.decode("utf-8", "replace").encode()
         present.add(_REPLACEMENT)
     if b"\xe2\x80" in text:
         present.add(_SEPARATOR)

@@ -95,7 +95,7 @@ def _with_defaults(deps: Containers, host: HostConfig) -> HostConfig:
         memory_swap=memory_swap,
         network_mode=network_mode,
         ipc_mode=host.ipc_mode or "private",
-        cgroupns_mode=host.cgroupns_mode or ("host" if host.privileged else deps.host.cgroupns_mode),
+        cgroupns_mode=host.cgroupns_mode or _cgroupns_mode(deps, host),
         runtime=host.runtime or "sampan",
         log_config=LogConfig(type=host.log_config.type or "json-file", config=host.log_config.config or {}),
         restart_policy=RestartPolicy(
@@ -104,6 +104,11 @@ def _with_defaults(deps: Containers, host: HostConfig) -> HostConfig:
         oom_kill_disable=bool(host.oom_kill_disable),
         pids_limit=host.pids_limit if host.pids_limit and host.pids_limit > 0 else None,
     )
+
+
+def _cgroupns_mode(deps: Containers, host: HostConfig) -> str:
+    """A namespace of its own, with version 1 too (unlike Docker): a container has no need to see the host's tree."""
+    return "host" if host.privileged and deps.host.cgroup_version == 1 else "private"
 
 
 def _with_hostname(config: ContainerConfig, host: HostConfig, id: str) -> ContainerConfig:
