@@ -26,6 +26,7 @@ from sampan.engine.eventlog import EventLog
 from sampan.engine.execs.registry import ExecRegistry, Execs
 from sampan.engine.launcher import Launcher
 from sampan.engine.logs import DirectoryWatcher
+from sampan.engine.networks import Networks as NetworkVerbs
 from sampan.image.store import ImageStore
 from sampan.network.networks import Networks
 from sampan.storage.content import ContentStore
@@ -96,6 +97,7 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
                     containers=containers,
                     execs=execs,
                     images=images.Images(store=store, registry=registry),
+                    networks=NetworkVerbs(store=networks, registry=registry),
                     system=system.System(
                         id=_engine_id(root),
                         facts=facts,

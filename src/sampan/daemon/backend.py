@@ -8,9 +8,10 @@ from sampan.api.server.query import Filters
 from sampan.api.wire.container import ContainerInspect, ContainerSummary, CreateResponse
 from sampan.api.wire.exec import ExecConfig, ExecInspect
 from sampan.api.wire.image import DeletedImage, HistoryItem, ImageInspect, ImageSummary
+from sampan.api.wire.network import NetworkInspect
 from sampan.api.wire.system import Info, Version
 from sampan.base.tasks import run_blocking
-from sampan.engine import images, system
+from sampan.engine import images, networks, system
 from sampan.engine.containers.attach import AttachRequest, attach
 from sampan.engine.containers.attach import Session as AttachSession
 from sampan.engine.containers.collaborators import Containers
@@ -165,6 +166,17 @@ class ImageBackend:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkBackend:
+    deps: networks.Networks
+
+    async def list_(self, *, filters: Filters) -> Sequence[NetworkInspect]:
+        return networks.list_networks(self.deps, filters)
+
+    async def inspect(self, ref: str) -> NetworkInspect:
+        return networks.inspect_network(self.deps, ref)
+
+
+@dataclass(frozen=True, slots=True)
 class SystemBackend:
     deps: system.System
 
@@ -185,6 +197,7 @@ class EngineBackend:
     containers: ContainerBackend
     execs: ExecBackend
     images: ImageBackend
+    networks: NetworkBackend
     system: SystemBackend
 
 
@@ -193,5 +206,6 @@ def backend_of(engine: Engine) -> EngineBackend:
         ContainerBackend(engine.containers),
         ExecBackend(engine.execs),
         ImageBackend(engine.images),
+        NetworkBackend(engine.networks),
         SystemBackend(engine.system),
     )

@@ -1,8 +1,9 @@
-"""The engine: what the API promises of containers, execs, images and itself, as four groups of verbs.
+"""The engine: what the API promises of containers, execs, images and itself, as groups of verbs.
 
     sampan.engine.containers.<verb>    <verb>(engine.containers, ref, ...)
     sampan.engine.execs.<verb>         <verb>(engine.execs, exec_id, ...)
     sampan.engine.images               functions of engine.images
+    sampan.engine.networks             functions of engine.networks
     sampan.engine.system               functions of engine.system
 
 Nothing here is constructed but by `daemon.assemble`, or by a test.
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from sampan.engine.containers.collaborators import Containers
 from sampan.engine.execs.registry import Execs
 from sampan.engine.images import Images
+from sampan.engine.networks import Networks
 from sampan.engine.system import System
 
 
@@ -23,4 +25,5 @@ class Engine:
     containers: Containers
     execs: Execs
     images: Images
+    networks: Networks
     system: System

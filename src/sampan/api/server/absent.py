@@ -19,7 +19,7 @@ HEAD /containers/{ref}/archive       GET /containers/{ref}/archive       PUT /co
 POST /containers/prune               GET /containers/{ref}/checkpoints   POST /containers/{ref}/checkpoints
 POST /build                          POST /build/prune                   POST /build/cancel
 POST /images/{ref*}/push             POST /images/prune                  POST /commit
-GET /networks                        GET /networks/{ref}                 DELETE /networks/{ref}
+DELETE /networks/{ref}
 POST /networks/create                POST /networks/{ref}/connect        POST /networks/{ref}/disconnect
 POST /networks/prune                 GET /volumes                        POST /volumes/create
 GET /volumes/{ref}                   PUT /volumes/{ref}                  DELETE /volumes/{ref}

@@ -16,7 +16,7 @@ from aiohttp.web_response import StreamResponse
 from aiohttp.web_server import Server
 
 from sampan import errors
-from sampan.api.server import absent, containers, execs, images, system
+from sampan.api.server import absent, containers, execs, images, networks, system
 from sampan.api.server.answers import Answer, message_answer
 from sampan.api.server.backend import Backend
 from sampan.api.server.call import Call
@@ -91,5 +91,5 @@ class Api(Server):
 
 def build_app(backend: Backend) -> Api:
     """The server; to be called in the running loop."""
-    routes = (*system.ROUTES, *containers.ROUTES, *execs.ROUTES, *images.ROUTES, *absent.ROUTES)
+    routes = (*system.ROUTES, *containers.ROUTES, *execs.ROUTES, *images.ROUTES, *networks.ROUTES, *absent.ROUTES)
     return Api(backend, Router(routes))

@@ -22,7 +22,7 @@ from sampan.api.wire.event import Event
 from sampan.api.wire.exec import ExecConfig, ExecInspect
 from sampan.api.wire.host import HostConfig
 from sampan.api.wire.image import DeletedImage, HistoryItem, ImageInspect, ImageSummary
-from sampan.api.wire.network import NetworkingConfig
+from sampan.api.wire.network import NetworkingConfig, NetworkInspect
 from sampan.api.wire.system import Info, Version
 
 
@@ -154,6 +154,11 @@ class System(Protocol):
         """Past events when a bound is given, then those to come; subscribed at once."""
 
 
+class Networks(Protocol):
+    async def list_(self, *, filters: Filters) -> Sequence[NetworkInspect]: ...
+    async def inspect(self, ref: str) -> NetworkInspect: ...
+
+
 class Backend(Protocol):
     @property
     def containers(self) -> Containers: ...
@@ -161,5 +166,7 @@ class Backend(Protocol):
     def execs(self) -> Execs: ...
     @property
     def images(self) -> Images: ...
+    @property
+    def networks(self) -> Networks: ...
     @property
     def system(self) -> System: ...

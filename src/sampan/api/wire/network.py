@@ -1,6 +1,8 @@
 """A container's place in networks, as Docker's API 1.51 writes it."""
 
-from sampan.api.wire.gojson import EMPTY_MAP, FLAG, LIST, NULL, NUMBER, TEXT, Int64, Shape, pascal
+import msgspec
+
+from sampan.api.wire.gojson import EMPTY_MAP, FLAG, LIST, MAP, NULL, NUMBER, TEXT, Int64, Shape, pascal
 
 
 class PortBinding(Shape, rename=pascal(host_ip="HostIp")):
@@ -102,3 +104,52 @@ class NetworkSettings(
 
 class NetworkSettingsSummary(Shape):
     networks: dict[str, EndpointSettings | None] = EMPTY_MAP
+
+
+class IPAMPool(Shape, rename=pascal(ip_range="IPRange", aux_addresses="AuxiliaryAddresses")):
+    subnet: str = ""
+    ip_range: str = ""
+    gateway: str = ""
+    aux_addresses: dict[str, str] = MAP
+
+
+class IPAM(Shape):
+    driver: str = TEXT
+    options: dict[str, str] | None = NULL
+    config: list[IPAMPool] | None = NULL
+
+
+class ConfigReference(Shape):
+    network: str = TEXT
+
+
+class NetworkContainer(
+    Shape,
+    rename=pascal(endpoint_id="EndpointID", ipv4_address="IPv4Address", ipv6_address="IPv6Address"),
+):
+    """A container's place in a network, as the network's inspect shows it."""
+
+    name: str = TEXT
+    endpoint_id: str = TEXT
+    mac_address: str = TEXT
+    ipv4_address: str = TEXT
+    ipv6_address: str = TEXT
+
+
+class NetworkInspect(Shape, rename=pascal(enable_ipv4="EnableIPv4", enable_ipv6="EnableIPv6", ipam="IPAM")):
+    name: str = TEXT
+    id: str = TEXT
+    created: str = TEXT
+    scope: str = TEXT
+    driver: str = TEXT
+    enable_ipv4: bool = FLAG
+    enable_ipv6: bool = FLAG
+    ipam: IPAM = msgspec.field(default_factory=IPAM)
+    internal: bool = FLAG
+    attachable: bool = FLAG
+    ingress: bool = FLAG
+    config_from: ConfigReference = msgspec.field(default_factory=ConfigReference)
+    config_only: bool = FLAG
+    containers: dict[str, NetworkContainer] = EMPTY_MAP
+    options: dict[str, str] = EMPTY_MAP
+    labels: dict[str, str] = EMPTY_MAP

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from sampan.cli import terminal
-from sampan.cli.command import Command, Failure, write_error
+from sampan.cli.command import Command, Failure
 from sampan.cli.container import attached
 from sampan.cli.container.create import create, make_body, with_help
 from sampan.cli.create.flags import RUN_ONLY, SHARED, by_name
@@ -95,7 +95,6 @@ def _converse(
         session, streams, tty=tty, follow_size=attached.size_follower(context, f"/containers/{container}")
     )
     if session.detached:
-        write_error("")
         return 0
     return attached.exit_status(waiting)
 
