@@ -85,9 +85,8 @@ def test_half_a_cpu_is_half_a_cpu(api: Api, image: str) -> None:
     eventually(is_throttled, 20)
 
 
-@pytest.mark.needs_sampand  # Docker makes no cgroup namespace on cgroup v1
 def test_the_cgroup_namespace_hides_the_path_of_the_host(api: Api, image: str) -> None:
-    made = api.started(image, "sleep", "60")
+    made = api.started(image, "sleep", "60", host={"CgroupnsMode": "private"})
     _, content = api.exec(made, "cat", "/proc/1/cgroup")
     assert {line.split(":", 2)[2] for line in content.decode().splitlines()} == {"/"}
 

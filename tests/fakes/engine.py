@@ -112,6 +112,9 @@ class FakeShim:
         self.execs[exec_id] = asyncio.get_running_loop().create_future()
         return 4343
 
+    async def poll_exec(self, exec_id: str) -> int | None:
+        return None
+
     async def wait_exec(self, exec_id: str) -> int:
         return await asyncio.shield(self.execs[exec_id])
 

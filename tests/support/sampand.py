@@ -18,7 +18,7 @@ from support.frontend import program
 from support.waiting import eventually
 
 MARKER = "SAMPAN_TEST_FOLDER"
-LAUNCHER_NAME = "sampan-launcher"
+IDLE_NAMES = ("sampan-launcher", "sampan-shim")
 IDLE_PROCESSES = 3
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
@@ -123,7 +123,7 @@ class Sampand:
 
     def idle_pids(self) -> list[int]:
         """The launcher, and the shim that it keeps ready with a first process; no more than that."""
-        idle = [pid for pid in leaks.processes(self.folder) if leaks.command_name(pid) == LAUNCHER_NAME]
+        idle = [pid for pid in leaks.processes(self.folder) if leaks.command_name(pid) in IDLE_NAMES]
         return idle if len(idle) <= IDLE_PROCESSES else [self.launcher_pid()]
 
     def leftovers(self) -> list[str]:

@@ -256,6 +256,20 @@ class Shim:
             raise errors.NotFound(f"No such exec instance: {exec_id}")
         return await asyncio.shield(self._execs[exec_id])
 
+    async def poll_exec(self, exec_id: str) -> int | None:
+        """The exit code of an exec that has ended, else None.
+
+        A client asks when it has seen its stream end, which may be before we have read the shim's news of the exit. The
+        news was sent first, so it is here when the shim answers anything asked now.
+        """
+        waiting = self._execs.get(exec_id)
+        if waiting is not None and not waiting.done():
+            try:
+                await self._channel.ask({"do": "state"})
+            except errors.Unavailable:
+                return None
+        return waiting.result() if waiting is not None and waiting.done() else None
+
     def running_execs(self) -> list[str]:
         """The ids of the execs that have not ended."""
         return [name for name, waiting in self._execs.items() if not waiting.done()]

@@ -114,12 +114,12 @@ def _documents(deps: Images, images: list[Image], chosen: Chosen, roots: dict[st
             repositories.setdefault(name.familiar_name, {})[name.tag] = top
     documents = [
         ("index.json", _json({"schemaVersion": 2, "mediaType": d.OCI_INDEX, "manifests": index})),
-        ("manifest.json", _json(docker)),
+        ("manifest.json", _json(docker) + b"\n"),
         ("oci-layout", _LAYOUT),
     ]
     if repositories:
         sorted_repositories = {name: dict(sorted(tags.items())) for name, tags in sorted(repositories.items())}
-        documents.append(("repositories", _json(sorted_repositories)))
+        documents.append(("repositories", _json(sorted_repositories) + b"\n"))
     return documents
 
 

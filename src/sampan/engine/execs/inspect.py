@@ -8,11 +8,14 @@ async def inspect(deps: Execs, exec_id: str) -> ExecInspect:
     """What the exec is and how it ended."""
     found = deps.registry.get(exec_id)
     config = found.config
+    exit_code = found.exit_code
+    if found.is_running and found.container.shim is not None:
+        exit_code = await found.container.shim.poll_exec(exec_id)
     program, args = found.command
     return ExecInspect(
         id=found.id,
-        running=found.is_running,
-        exit_code=found.exit_code,
+        running=found.is_running and exit_code is None,
+        exit_code=exit_code,
         process_config=ProcessConfig(
             tty=config.tty, entrypoint=program, arguments=args, privileged=config.privileged, user=config.user
         ),
