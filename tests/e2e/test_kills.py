@@ -155,7 +155,7 @@ def test_launcher_killed_during_starts_and_stops(running: Sampand, chance: rando
 def test_shims_and_inits_killed_during_starts_and_stops(running: Sampand, chance: random.Random, victim: str) -> None:
     survivors = Survivors(running.api)
     spared = {running.pid, running.launcher_pid(), *survivors.pids, *map(parent, survivors.pids)}
-    with Churn(running.api, IMAGE, count=40, chance=chance) as churn:
+    with Churn(running.api, IMAGE, count=40, chance=chance, also=KILLED) as churn:
         while not churn.is_done():
             time.sleep(chance.random() * 0.05)
             for pid in random_inits(running, spared)[:1]:
@@ -163,7 +163,7 @@ def test_shims_and_inits_killed_during_starts_and_stops(running: Sampand, chance
                     target = parent(pid) if victim == "shim" else pid
                     if target > 1 and target not in spared:
                         kill(target)
-    check_endings(running.api, churn, also=KILLED)
+    check_endings(running.api, churn)
     survivors.check()
     finish(running)
 

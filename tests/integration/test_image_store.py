@@ -2,11 +2,9 @@
 
 import asyncio
 import gzip
-import io
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,15 +76,6 @@ def real(tmp_path: Path) -> Iterator[Real]:
     found.database.close()
 
 
-def with_mode(name: str, mode: int) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        member = tarfile.TarInfo(name)
-        member.type, member.mode = tarfile.DIRTYPE, mode
-        tar.addfile(member)
-    return out.getvalue()
-
-
 def test_deletions_of_a_layer_hide_what_is_below_it(real: Real) -> None:
     layers = [
         tar_of({"gone": b"1", "kept": b"1", "d/old": b"1", "changed": b"1"}),
@@ -101,16 +90,6 @@ def test_deletions_of_a_layer_hide_what_is_below_it(real: Real) -> None:
 
     real.run(use)
     assert real.listing("container1") == {"kept": "1", "d/new": "2", "changed": "2", "top": "3"}
-
-
-def test_the_root_directory_is_as_the_image_says(real: Real) -> None:
-    async def use(store: ImageStore) -> None:
-        layers = [with_mode("./", 0o711), tar_of({"f": b"1"})]
-        await said(store.load(stream_of(tar_of(docker_archive(layers, ["a:1"])))))
-        await store.acquire_rootfs(store.resolve("a:1").id, "container1")
-
-    real.run(use)
-    assert os.stat(real.snapshots.directory("container1")).st_mode & 0o7777 == 0o711
 
 
 def test_a_hostile_layer_leaves_nothing(real: Real) -> None:

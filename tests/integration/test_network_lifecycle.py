@@ -217,7 +217,7 @@ def test_a_join_cancelled_at_any_moment_leaves_nothing() -> None:
                     await asyncio.sleep(delay_us / 1e6)
                     joining.cancel()
                 if joining.cancelled():
-                    assert pairs() == before
+                    assert set(pairs()) <= set(before), "those before die with their namespaces meanwhile"
                     assert "elements" not in elements()
                     assert opened.endpoint("c") is None
                 else:

@@ -16,6 +16,8 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from sampan.base import tasks
+
 T = TypeVar("T")
 
 CLONE_NEWNS = 0x00020000
@@ -40,6 +42,7 @@ def run_on_own_host(scenario: Callable[[], Awaitable[None]]) -> None:
         status = 1
         try:
             os.close(reading)
+            tasks._pools.clear()  # of earlier tests: their threads have not come along
             _check(_libc.unshare(CLONE_NEWNET | CLONE_NEWNS))
             _check(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
             _check(_libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None))

@@ -75,6 +75,10 @@ class Context:
             self._engine = self._make_engine()
         return self._engine
 
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
     def new_engine(self) -> Engine:
         """A second one, for requests beside one that has the connection (signals, resizes)."""
         fresh = self._make_engine()
@@ -123,10 +127,10 @@ def _try_all(context: Context, act: Act, outcomes: dict[str, Error | str]) -> No
     queue = list(reversed(outcomes))
 
     def work(done: _thread.LockType) -> None:
-        engine = context.new_engine()
         try:
-            while queue:
-                _try(act, engine, queue.pop(), outcomes)
+            with context.new_engine() as engine:
+                while queue:
+                    _try(act, engine, queue.pop(), outcomes)
         except IndexError:
             # Another worker took the last name between our look and our pop.
             return

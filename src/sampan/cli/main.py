@@ -95,12 +95,15 @@ def _run(command: Command, path: str, words: list[str], options: Parsed) -> int:
         is_open = command.most == shapes.MANY
         message = f"sampan: 'sampan {path}' {_wanted_arguments(command, is_open=is_open)}"
         return _usage_failure(message, usage, f"sampan {path}", 1, lead="See" if is_open else "Run")
+    context = Context(path, lambda: _make_engine(options))
     try:
-        return command.run(Context(path, lambda: _make_engine(options)), parsed)
+        return command.run(context, parsed)
     except Failure as failure:
         return _fail(str(failure), failure.exit_code)
     except Error as failure:
         return _fail(str(failure), 1)
+    finally:
+        context.close()
 
 
 def _wanted_arguments(command: Command, *, is_open: bool) -> str:

@@ -36,7 +36,8 @@ def proxy(context: Context, container: str) -> None:
 
     def forward(number: int, _frame: object) -> None:
         try:
-            context.new_engine().post(f"/containers/{container}/kill", {"signal": PROXIED[number]})
+            with context.new_engine() as engine:
+                engine.post(f"/containers/{container}/kill", {"signal": PROXIED[number]})
         except Error:
             return
 
@@ -56,6 +57,7 @@ def resize(context: Context, path: str, fd: int, *, grow: int = 0) -> None:
         return
     height, width = size
     try:
-        context.new_engine().post(f"{path}/resize", {"h": str(height + grow), "w": str(width + grow)})
+        with context.new_engine() as engine:
+            engine.post(f"{path}/resize", {"h": str(height + grow), "w": str(width + grow)})
     except Error:
         return

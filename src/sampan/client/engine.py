@@ -56,6 +56,18 @@ class Engine:
         self._start = start
         self._idle: transport.Connection | None = None
 
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the idle connection; responses that are still read keep theirs."""
+        idle, self._idle = self._idle, None
+        if idle is not None and idle.is_idle:
+            idle.close()
+
     def call(
         self,
         method: str,

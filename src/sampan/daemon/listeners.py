@@ -9,6 +9,7 @@ import grp
 import logging
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterable
 
 from sampan import errors
@@ -86,15 +87,19 @@ def _group_id(name: str) -> int:
 
 
 def _clear_stale(path: str) -> None:
-    if not os.path.lexists(path):
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
         return
+    if not stat.S_ISSOCK(mode):
+        raise errors.Conflict(f"{path} exists and is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(path)
         except (ConnectionRefusedError, FileNotFoundError):
             pass
         except OSError as error:
-            raise errors.Conflict(f"{path} exists and is not a socket of ours: {error.strerror}") from error
+            raise errors.Conflict(f"{path} is in the way: {error.strerror}") from error
         else:
             raise errors.Conflict(f"another daemon listens on {path}")
     try:

@@ -4,6 +4,7 @@ A signal ends the serving, not the containers: they run on under their shims.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 from contextlib import ExitStack
@@ -41,6 +42,9 @@ async def _serve(config: Config, listeners: Listeners) -> None:
     async with assembled(config) as engine:
         api = build_app(backend_of(engine))
         await listeners.serve(api)
+        # What lives until the end need not be looked at by every collection.
+        gc.collect()
+        gc.freeze()
         _log.info("sampand %s is ready; data root %s", __version__, config.data_root)
         await stopping.wait()
         _log.info("stopping; containers go on")

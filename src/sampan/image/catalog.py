@@ -7,6 +7,7 @@ Errors      NotFound in Docker's words; InvalidArgument for a malformed referenc
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +24,7 @@ from sampan.storage.snapshot.contract import Snapshotter
 
 T = TypeVar("T")
 
+_log = logging.getLogger("sampan.image")
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 
@@ -79,8 +81,12 @@ class Catalog:
         return image
 
     def images(self) -> Iterator[Image]:
+        """All images but those whose stored bytes are damaged."""
         for image_id in list(self._rows):
-            yield self.get(image_id)
+            try:
+                yield self.get(image_id)
+            except (errors.DataLoss, errors.NotFound) as error:
+                _log.error("image %s is damaged: %s", image_id, error)
 
     def resolve(self, unsafe_text: str) -> Image:
         """The image of a name, name:tag, name@digest, id or unambiguous beginning of an id."""

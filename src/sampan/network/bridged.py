@@ -1,7 +1,7 @@
 """The driver of bridge networks: a bridge, its addresses, published ports and the firewall around them.
 
 Order       `restore` for each endpoint that is to go on, then `open`: watch, bridge, table, other firewalls. The watch
-            comes first, so that no change is missed.
+            comes first, so that no change is missed. `close` also after a failed `open`.
 Errors      OSError from what touches the kernel; `sampan.errors` from `reserve`.
 """
 
@@ -59,24 +59,22 @@ class BridgeDriver:
         self._pool = Pool(gateway)
         self._host_ports = HostPorts()
         self._stack = ExitStack()
+        self._stack.callback(self._bridge.close)
+        self._stack.callback(self._host_ports.close)
 
     def open(self, endpoints: list[Endpoint]) -> None:
-        with ExitStack() as stack:
-            stack.callback(self._bridge.close)
-            stack.callback(self._host_ports.close)
-            nft = netlink.Socket(netlink.NETLINK_NETFILTER)
-            self._firewall = Firewall(self._bridge.name, self._gateway.network, nft)
-            stack.callback(self._firewall.close)
-            nft = netlink.Socket(netlink.NETLINK_NETFILTER)
-            self._foreign = ForeignChains(self._bridge.name, self._firewall.table, nft)
-            stack.callback(self._foreign.close)
-            changes = netlink.Socket(netlink.NETLINK_NETFILTER, groups=[nftables.NFNLGRP_NFTABLES])
-            self._watch = Watch(self._firewall, self._foreign, changes)
-            stack.callback(self._watch.close)
-            self._bridge.ensure(self._gateway)
-            self._firewall.rebuild(endpoints)
-            self._foreign.open_up()
-            self._stack = stack.pop_all()
+        nft = netlink.Socket(netlink.NETLINK_NETFILTER)
+        self._firewall = Firewall(self._bridge.name, self._gateway.network, nft)
+        self._stack.callback(self._firewall.close)
+        nft = netlink.Socket(netlink.NETLINK_NETFILTER)
+        self._foreign = ForeignChains(self._bridge.name, self._firewall.table, nft)
+        self._stack.callback(self._foreign.close)
+        changes = netlink.Socket(netlink.NETLINK_NETFILTER, groups=[nftables.NFNLGRP_NFTABLES])
+        self._watch = Watch(self._firewall, self._foreign, changes)
+        self._stack.callback(self._watch.close)
+        self._bridge.ensure(self._gateway)
+        self._firewall.rebuild(endpoints)
+        self._foreign.open_up()
 
     async def guard(self) -> None:
         await self._watch.run()

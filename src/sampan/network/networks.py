@@ -58,6 +58,7 @@ class Networks:
         self._networks: dict[str, Network] = {}
         self._drivers: dict[str, Driver] = {HOST: HostDriver(), NONE: LoopbackDriver()}
         self._endpoints: dict[str, Endpoint] = {}
+        self._departed: list[Endpoint] = []
 
     async def __aenter__(self) -> "Networks":
         async with AsyncExitStack() as stack:
@@ -121,16 +122,16 @@ class Networks:
         for endpoint in dead:
             del self._endpoints[endpoint.container_id]
             self._driver(endpoint).free(endpoint)
-        await self._forget(dead)
+        self._departed += dead
+        await self._forget_departed()
         with _kernel_errors(f"cannot reconcile network bridge {self._config.interface}"):
             await run_blocking("net", self._bridge.sweep, _bridged(self.endpoints()))
 
     async def teardown(self) -> None:
         """Remove bridge, pairs, table and the rules in other firewalls, for good: all endpoints are gone."""
-        endpoints = self.endpoints()
-        for endpoint in endpoints:
+        for endpoint in self.endpoints():
             await self.leave(endpoint.container_id)
-        await self._forget(endpoints)
+        await self._forget_departed()
         with _kernel_errors(f"cannot remove network bridge {self._config.interface}"):
             await run_blocking("net", self._bridge.teardown)
 
@@ -165,10 +166,18 @@ class Networks:
         await run_blocking("net", partial(driver.disconnect, endpoint, namespace_stays=namespace_stays))
         self._endpoints.pop(endpoint.container_id, None)
         driver.free(endpoint)
-        self._scope.spawn(self._forget([endpoint]), name=f"forget endpoint {endpoint.endpoint_id}")
+        self._departed.append(endpoint)
+        self._scope.spawn(self._forget_departed(), name=f"forget endpoint {endpoint.endpoint_id}")
 
-    async def _forget(self, endpoints: list[Endpoint]) -> None:
-        await self._database.write(lambda tx: records.delete_endpoints(tx, endpoints))
+    async def _forget_departed(self) -> None:
+        """Remove the records of all endpoints that are gone."""
+        gone, self._departed = self._departed, []
+        if gone:
+            try:
+                await self._database.write(lambda tx: records.delete_endpoints(tx, gone))
+            except BaseException:
+                self._departed += gone
+                raise
 
     async def _start(self, stack: AsyncExitStack) -> None:
         self._database.migrate(records.COMPONENT, records.MIGRATIONS)
@@ -176,6 +185,7 @@ class Networks:
         for name in (BRIDGE, HOST, NONE):
             self._networks[name] = known.get(name) or predefined.make(name, self._clock.now_ns())
         self._bridge, self._networks[BRIDGE] = self._make_bridge(self._config, self._networks[BRIDGE])
+        stack.callback(self._bridge.close)
         self._drivers[BRIDGE] = self._bridge
         networks = self.networks()
         await self._database.write(lambda tx: records.save_networks(tx, networks))
@@ -183,7 +193,7 @@ class Networks:
             self._endpoints[endpoint.container_id] = endpoint
             self._driver(endpoint).restore(endpoint)
         self._bridge.open(_bridged(self.endpoints()))
-        stack.callback(self._bridge.close)
+        stack.push_async_callback(self._forget_departed)
         self._scope = await stack.enter_async_context(TaskScope("network"))
         self._scope.spawn(self._bridge.guard(), name="firewall guard")
 

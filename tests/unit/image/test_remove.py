@@ -187,3 +187,14 @@ def test_what_is_not_there_is_named_as_docker_names_it(world: World, ref: str, m
             await store.remove(ref)
 
     world.run(use=use)
+
+
+def test_the_last_name_of_a_parent_goes_and_the_parent_stays(world: World) -> None:
+    async def use(store: ImageStore) -> None:
+        base = await tagged(store, "a:1")
+        await commit(store, base, "b:1")
+        assert await store.remove("a:1") == [{"Untagged": "a:1"}]
+        assert {"Deleted": base.id} in await store.remove("b:1")
+        assert store.list(all=True) == []
+
+    world.run(use=use)

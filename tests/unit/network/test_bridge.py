@@ -17,7 +17,7 @@ ENDPOINT = Endpoint(
 
 
 class Namespace:
-    ns_fd = route_fd = -1
+    ns_fd = route_fd = 99
 
 
 class FakeSocket:

@@ -52,6 +52,7 @@ def begin_wait(context: Context, container: str, *, condition: str) -> Response:
 
 def exit_status(response: Response) -> int:
     answer = jsontext.loads(response.read())
+    response.close()
     if answer.get("Error") and answer["Error"].get("Message"):
         raise Failure(f"Error waiting for container: {answer['Error']['Message']}", exit_code=125)
     return int(answer["StatusCode"])

@@ -4,6 +4,7 @@ Invariants  1. When a removal has begun it is carried through, even when its cal
             2. After a crash in the middle the row is gone, and the sweep at start removes what no row owns.
 """
 
+import os
 import shutil
 
 from sampan import errors
@@ -19,6 +20,7 @@ from sampan.engine.containers.wait import Waiter
 from sampan.storage.metadata import Transaction
 
 REMOVE_TIMEOUT_S = 120.0
+_QUICK_BYTES = 1 << 20
 
 
 async def remove(deps: Containers, ref: str, *, force: bool = False, volumes: bool = False) -> None:
@@ -73,7 +75,7 @@ async def _carry_out(deps: Containers, container: Container, volumes: bool) -> N
         change.remove(container.id)
         await deps.database.write(write)
     failpoint("container.remove.row-deleted")
-    await run_blocking("disk", shutil.rmtree, deps.paths.container_dir(container.id), True)
+    await _remove_files(deps.paths.container_dir(container.id))
     if volumes:
         for mount in container.anonymous_volumes:
             await _remove_volume(deps, mount.name)
@@ -81,6 +83,24 @@ async def _carry_out(deps: Containers, container: Container, volumes: bool) -> N
     container.drop_parked()
     notify(deps, container, "destroy")
     container.wake("removed", "not-running", "next-exit")
+
+
+async def _remove_files(folder: str) -> None:
+    """The container's few files; a long log takes the kernel a while, so that is left to a thread."""
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+        is_quick = all(
+            entry.is_file(follow_symlinks=False) and entry.stat().st_size < _QUICK_BYTES for entry in entries
+        )
+    except FileNotFoundError:
+        return
+    if not is_quick:
+        await run_blocking("disk", shutil.rmtree, folder, True)
+        return
+    for entry in entries:
+        os.unlink(entry.path)
+    os.rmdir(folder)
 
 
 async def _remove_volume(deps: Containers, name: str) -> None:

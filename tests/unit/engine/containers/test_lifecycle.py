@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.engine import World, asked, engine
 
+from fakes.engine import World, asked, engine
 from sampan import errors
 from sampan.api.wire.host import HostConfig
 from sampan.engine.containers.attach import AttachRequest, attach
