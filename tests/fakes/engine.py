@@ -244,7 +244,7 @@ class FakeImages:
     def __init__(self, config: RunConfig) -> None:
         self.image = Image(
             id="sha256:" + "1" * 64,
-            config=ImageConfig(config=config),
+            config=ImageConfig(config=config, os="linux", architecture="amd64"),
             config_bytes=b"{}",
             manifest=Manifest(2, Descriptor(media_type="", digest="sha256:" + "1" * 64, size=2)),
             manifest_digest="sha256:" + "2" * 64,

@@ -7,7 +7,12 @@ Actions: `kill` (SIGKILL to oneself), `error` (OSError EIO), `exit` (leave with 
 
 import errno
 import os
-import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 _armed: dict[str, tuple[int, str]] = {}
 _seen: dict[str, int] = {}

@@ -150,6 +150,7 @@ class Response:
             received = self._connection.receive()
             pieces = self._body.feed(received)
             if not received:
+                self._connection.close()
                 self._body.feed_end()
             if self.is_complete():
                 self._finish()

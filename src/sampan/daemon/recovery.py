@@ -22,7 +22,7 @@ from sampan.engine.containers.record import Outcome, Row, load
 from sampan.engine.containers.registry import Container
 from sampan.engine.containers.remove import remove_locked
 from sampan.engine.containers.states import State
-from sampan.engine.containers.supervise import outcome_of, supervise
+from sampan.engine.containers.supervise import LOST_EXIT_CODE, outcome_of, supervise
 from sampan.engine.execs.registry import Exec, Execs
 from sampan.engine.execs.start import supervise as supervise_exec
 from sampan.engine.launcher import reconnect
@@ -30,7 +30,6 @@ from sampan.engine.shim import Shim
 from sampan.network.networks import Networks
 from sampan.runtime.request import ExitRecord
 
-LOST_EXIT_CODE = 255
 _AT_ONCE = 16
 
 _log = logging.getLogger("sampan.daemon")

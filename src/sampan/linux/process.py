@@ -1,9 +1,14 @@
 """Processes by pid and start time, so that a reused pid is noticed (proc_pid_stat(5), field 22)."""
 
 import os
-import signal
 
 from sampan.linux import syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 
 def start_ticks(pid: int) -> int:

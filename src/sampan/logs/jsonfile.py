@@ -14,7 +14,7 @@ Errors      None: every input has an encoding.
 """
 
 import time
-from json.encoder import encode_basestring
+from _json import encode_basestring
 
 STREAMS = ("stdout", "stderr")
 

@@ -5,11 +5,10 @@ shim's state file: kill what runs, remove the cgroups, write the exit record tha
 """
 
 import errno
-import json
 import os
-import signal
 import time
 
+from sampan.base import jsontext
 from sampan.base.atomicfile import write_atomic
 from sampan.linux.process import kill_if_same
 from sampan.runtime.cgroup.detect import cgroup_for
@@ -17,7 +16,11 @@ from sampan.runtime.request import ExitRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+
     from sampan.runtime.cgroup.detect import Cgroup
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 SOCKET = "shim.sock"
 STATE = "state.json"
@@ -74,7 +77,7 @@ def clean_up(exec_dir: str, exit_path: str, cgroup_path: str) -> ExitRecord:
     """End a container whose shim is gone, and return its exit record, written if there was none."""
     try:
         with open(f"{exec_dir}/{STATE}", encoding="utf-8") as file:
-            state = json.load(file)
+            state = jsontext.loads(file.read())
     except (FileNotFoundError, ValueError):
         state = {}
     if state:
@@ -89,7 +92,7 @@ def clean_up(exec_dir: str, exit_path: str, cgroup_path: str) -> ExitRecord:
         record = ExitRecord(
             exit_code=KILLED_EXIT_CODE, oom_killed=False, started_at_ns=0, finished_at_ns=now, error=text
         )
-        write_atomic(exit_path, json.dumps(record.to_json()).encode())
+        write_atomic(exit_path, jsontext.dumps(record.to_json()).encode())
     remove_exec_dir(exec_dir)
     return record
 
@@ -98,6 +101,6 @@ def read_exit_record(exit_path: str) -> "ExitRecord | None":
     """The record of the last run, if it has ended."""
     try:
         with open(exit_path, encoding="utf-8") as file:
-            return ExitRecord.from_json(json.load(file))
+            return ExitRecord.from_json(jsontext.loads(file.read()))
     except FileNotFoundError:
         return None

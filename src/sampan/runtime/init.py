@@ -19,8 +19,8 @@ Security    Not dumpable until execve: nothing in the container can trace it, re
             holds no descriptor of a host directory once the root is entered.
 """
 
+import _socket as socket
 import os
-import socket
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls

@@ -5,8 +5,8 @@ joined here. The conversation on `sync` is that of `runtime.init`, without `go`:
 is ready.
 """
 
+import _socket as socket
 import os
-import socket
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls

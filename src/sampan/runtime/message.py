@@ -10,10 +10,11 @@ Requests carry "do" (what) and "seq"; the answer repeats "seq" and has "ok" or "
 "exit_code"}). A message with "event" instead is sent unasked.
 """
 
-import json
+import _socket as socket
 import os
-import socket
 import struct
+
+from sampan.base import jsontext
 
 MAX_INLINE = 96 * 1024  # well below the default net.core.wmem_default of 208 KiB, minus the kernel's own overhead
 MAX_FDS = 64
@@ -24,28 +25,30 @@ _CONTROL_BYTES = socket.CMSG_SPACE(MAX_FDS * _INT.size)
 
 Message = dict[str, object]
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
-
 
 def send(sock: socket.socket, message: Message, fds: "list[int] | tuple[int, ...]" = ()) -> None:
     """Send one message; blocks or raises BlockingIOError as the socket does. `fds` stay open here."""
-    text = _encode(message).encode()
+    text = jsontext.dumps(message).encode("utf-8", "surrogateescape")
     if len(text) <= MAX_INLINE:
-        socket.send_fds(sock, [b"J", text], list(fds))
+        _send(sock, [b"J", text], fds)
         return
     memfd = os.memfd_create("message", os.MFD_CLOEXEC)
     try:
         view = memoryview(text)
         while view:
             view = view[os.write(memfd, view) :]
-        socket.send_fds(sock, [b"M"], [memfd, *fds])
+        _send(sock, [b"M"], [memfd, *fds])
     finally:
         os.close(memfd)
 
 
+def _send(sock: socket.socket, parts: "list[bytes]", fds: "list[int] | tuple[int, ...]") -> None:
+    rights = b"".join(map(_INT.pack, fds))
+    sock.sendmsg(parts, [(*_RIGHTS, rights)] if fds else [])
+
+
 def receive(sock: socket.socket) -> "tuple[Message, list[int]] | None":
     """The next message and its descriptors (close-on-exec, the caller's from now on); None at the end."""
-    # Not socket.recv_fds: it drops its flags (Python 3.11), and the descriptors would be inherited by execve.
     packet, control, flags, _ = sock.recvmsg(MAX_INLINE + 1, _CONTROL_BYTES, socket.MSG_CMSG_CLOEXEC)
     fds = [fd for level, kind, found in control if (level, kind) == _RIGHTS for (fd,) in _INT.iter_unpack(found)]
     if not packet:
@@ -63,4 +66,4 @@ def receive(sock: socket.socket) -> "tuple[Message, list[int]] | None":
             text = os.pread(memfd, os.fstat(memfd).st_size, 0)
         finally:
             os.close(memfd)
-    return json.loads(text), fds
+    return jsontext.loads(text), fds

@@ -5,13 +5,15 @@ child. It ends as the program ends: with its exit code, or 128 and the signal's 
 """
 
 import os
-import signal
 
 from sampan.linux import syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import NoReturn
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 ANNOTATION = "sampan.init"
 # What the program is to see itself, or what the kernel means for PID 1 alone.

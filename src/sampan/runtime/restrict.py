@@ -11,7 +11,6 @@ Order       rlimits; the terminal; (no_new_privs, seccomp without it); bounding 
 import fcntl
 import os
 import resource
-import signal
 import struct
 
 from sampan.linux import capabilities, syscalls
@@ -21,7 +20,10 @@ from sampan.runtime.identity import Identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Any
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 CANNOT_RUN = 126
 NOT_FOUND = 127

@@ -32,7 +32,7 @@ def test_long_usages_wrap_under_their_column() -> None:
 
 def test_a_narrow_terminal_moves_usages_to_their_own_lines() -> None:
     text = help.wrap("some words that are longer than the room", 30, 45)
-    assert text == "\n                some words that are longer\n                than the room"
+    assert text == "\n                some words that are\n                longer than the room"
 
 
 def test_every_command_has_help_and_the_table_has_its_summary() -> None:

@@ -47,7 +47,7 @@ def test_durations_are_read(text: str, nanoseconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "5x", "s", "1..5s", "1h 2m"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="in duration|invalid duration"):
+    with pytest.raises(InvalidArgument, match=r"in duration|invalid duration"):
         kinds.parse_duration(text)
 
 
@@ -61,7 +61,7 @@ def test_cpus_are_read_as_rational_numbers(text: str, nano: int) -> None:
 
 @pytest.mark.parametrize("text", ["x", "", "1/0", "1.2.3", "1_0", "0.0000000001"])
 def test_what_is_no_number_of_cpus_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="rational number|too precise"):
+    with pytest.raises(InvalidArgument, match=r"rational number|too precise"):
         kinds.parse_decimal(text)
 
 
@@ -69,7 +69,7 @@ def test_integers_follow_gos_bases_and_limits() -> None:
     assert [kinds.parse_int(text) for text in ("10", "-1", "0x10", "010", "0b11")] == [10, -1, 16, 8, 3]
     with pytest.raises(InvalidArgument, match="value out of range"):
         kinds.parse_int("9" * 30)
-    with pytest.raises(InvalidArgument, match="ParseUint.*invalid syntax"):
+    with pytest.raises(InvalidArgument, match=r"ParseUint.*invalid syntax"):
         kinds.parse_uint16("-1")
 
 

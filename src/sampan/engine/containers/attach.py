@@ -12,6 +12,7 @@ Invariant   A start never overtakes the stream of an attach that was accepted be
 """
 
 import asyncio
+import logging
 import os
 import socket
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from sampan.engine.containers.registry import Container
 from sampan.engine.containers.states import State
 from sampan.engine.logs import LogsRequest
 from sampan.runtime.request import AttachStream
+
+_log = logging.getLogger("sampan.containers")
 
 DEFAULT_DETACH_KEYS = b"\x10\x11"  # ctrl-p,ctrl-q
 
@@ -115,8 +118,13 @@ class Session:
             if container.state in (State.REMOVING, State.DEAD):
                 container.drop_parked()
         self.close()
-        if shim is not None:
+        if shim is None:
+            return
+        try:
             await shim.attach(stream)
+        except errors.Error as error:
+            # The client has its 101: all there is to say is the end of the stream, which has been closed.
+            _log.debug("container %s ended while a client attached: %s", container.id[:12], error)
 
     async def _replay(self, fd: int) -> None:
         request = LogsRequest(stdout=self._request.stdout, stderr=self._request.stderr)

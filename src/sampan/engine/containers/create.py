@@ -58,6 +58,7 @@ async def create(deps: Containers, request: CreateRequest) -> Created:
     validation.check_host(request.host)
     name = validation.check_name(request.name) if request.name else ""
     image = deps.images.resolve(request.config.image)
+    _check_platform(request, image)
     config = merge.merged(request.config, image.config.config or RunConfig())
     path, args = merge.command(config)
     host = _with_defaults(deps, request.host)
@@ -83,6 +84,17 @@ async def create(deps: Containers, request: CreateRequest) -> Created:
         undo.pop_all()
     notify(deps, container, "create")
     return Created(id, _warnings(request.host))
+
+
+def _check_platform(request: CreateRequest, image: Image) -> None:
+    """An image of another platform counts as absent: clients then pull the right one."""
+    asked = request.platform.split("/")
+    found = [image.config.os, image.config.architecture, image.config.variant]
+    if any(wanted and wanted != has for wanted, has in zip(asked, found, strict=False)):
+        raise errors.NotFound(
+            f"image with reference {request.config.image} was found but its platform "
+            f"({'/'.join(filter(None, found))}) does not match the specified platform ({request.platform})"
+        )
 
 
 def _with_defaults(deps: Containers, host: HostConfig) -> HostConfig:
@@ -224,6 +236,8 @@ def _warnings(host: HostConfig) -> list[str]:
     found = []
     if host.network_mode == "host" and host.port_bindings:
         found.append("Published ports are discarded when using host network mode")
+    if host.restart_policy.name not in ("", "no"):
+        found.append(f"Restart policy {host.restart_policy.name} is recorded, but not applied by this version.")
     if host.kernel_memory:
         found.append("Specifying a kernel memory limit is deprecated and will be removed in a future release.")
     return found

@@ -1,10 +1,10 @@
 """DELETE /containers/{id}: the row first, then the files; also what --rm does at the end.
 
 Invariants  1. When a removal has begun it is carried through, even when its caller is cancelled.
-            2. After a crash in the middle the row is gone, and the sweep at start removes what no row owns.
+            2. A removal is acknowledged when the row is gone. The files follow in the background; what a crash leaves
+               of them the sweep at start removes, for no row owns it.
 """
 
-import os
 import shutil
 
 from sampan import errors
@@ -20,7 +20,6 @@ from sampan.engine.containers.wait import Waiter
 from sampan.storage.metadata import Transaction
 
 REMOVE_TIMEOUT_S = 120.0
-_QUICK_BYTES = 1 << 20
 
 
 async def remove(deps: Containers, ref: str, *, force: bool = False, volumes: bool = False) -> None:
@@ -34,7 +33,7 @@ async def remove(deps: Containers, ref: str, *, force: bool = False, volumes: bo
             removed = Waiter(container, "removed")
             try:
                 await kill_and_wait(deps, container)
-                if container.record.host.auto_remove:
+                if container.record.host.auto_remove and not container.is_restarting:
                     await removed.outcome()  # its supervisor is at it
                     return
             finally:
@@ -75,7 +74,8 @@ async def _carry_out(deps: Containers, container: Container, volumes: bool) -> N
         change.remove(container.id)
         await deps.database.write(write)
     failpoint("container.remove.row-deleted")
-    await _remove_files(deps.paths.container_dir(container.id))
+    folder = deps.paths.container_dir(container.id)
+    deps.tasks.spawn(run_blocking("disk", shutil.rmtree, folder, True), name=f"remove {folder}")
     if volumes:
         for mount in container.anonymous_volumes:
             await _remove_volume(deps, mount.name)
@@ -83,24 +83,6 @@ async def _carry_out(deps: Containers, container: Container, volumes: bool) -> N
     container.drop_parked()
     notify(deps, container, "destroy")
     container.wake("removed", "not-running", "next-exit")
-
-
-async def _remove_files(folder: str) -> None:
-    """The container's few files; a long log takes the kernel a while, so that is left to a thread."""
-    try:
-        with os.scandir(folder) as found:
-            entries = list(found)
-        is_quick = all(
-            entry.is_file(follow_symlinks=False) and entry.stat().st_size < _QUICK_BYTES for entry in entries
-        )
-    except FileNotFoundError:
-        return
-    if not is_quick:
-        await run_blocking("disk", shutil.rmtree, folder, True)
-        return
-    for entry in entries:
-        os.unlink(entry.path)
-    os.rmdir(folder)
 
 
 async def _remove_volume(deps: Containers, name: str) -> None:

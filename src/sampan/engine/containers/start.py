@@ -1,11 +1,10 @@
 """POST /containers/{id}/start: from a record to a running process.
 
-Order       1. files and directories: /etc/hosts and its kin, missing -v sources
-            2. a network namespace
-            3. at the same time: the shim and a waiting init; the endpoint (veth, address, nftables); `wanted` in the
+Order       1. files and directories: /etc/hosts and its kin, missing -v sources; a network namespace
+            2. at the same time: the shim and a waiting init; the endpoint (veth, address, nftables); `wanted` in the
                database
-            4. the container's own address into its /etc/hosts
-            5. init is let go; the start is acknowledged when execve(2) has succeeded
+            3. the container's own address into its /etc/hosts
+            4. init is let go; the start is acknowledged when execve(2) has succeeded
 Invariants  Each stage's release is registered before the next stage; a failed start leaves nothing but the container in
             its former state, with the exit code (126, 127 or 128) and the message.
 """
@@ -48,6 +47,9 @@ async def start(deps: Containers, ref: str) -> None:
         await _await_attaches(container)
         try:
             await _launch(deps, container)
+        except OSError as error:
+            failure = errors.Internal(f"{error.strerror}: {error.filename}")
+            raise await _failed(deps, container, failure) from error
         except errors.Error as error:
             raise await _failed(deps, container, error) from error
 
@@ -78,12 +80,8 @@ async def _launch(deps: Containers, container: Container) -> None:
         container.outcome = Outcome(
             started_at_ns=container.outcome.started_at_ns, finished_at_ns=container.outcome.finished_at_ns
         )
-        _prepare_files(deps, container)
-        request = _request(deps, container)
-        netns = None
-        if record.host.network_mode != "host":
-            netns = await deps.launcher.netns()
-            undo.callback(netns.close)
+        # The launcher looks for a namespace while this thread writes files.
+        netns, request = await concurrently(_new_netns(deps, container, undo), _prepare(deps, container))
         shim, endpoint, _ = await concurrently(
             _launch_shim(deps, container, request, netns, undo),
             _join(deps, container, netns, undo),
@@ -93,13 +91,24 @@ async def _launch(deps: Containers, container: Container) -> None:
         started = await shim.start()
         container.ran(shim, pid=started.pid, started_at_ns=started.started_at_ns)
         undo.pop_all()
-    late, container.parked = container.parked, []
     if netns is not None:
         netns.close()
     _announce(deps, container, endpoint)
-    for stream in late:
-        await shim.attach(stream)
     deps.tasks.spawn(supervise(deps, container, shim), name=f"container {record.id[:12]}")
+    await _attach_late(container, shim)
+
+
+async def _new_netns(deps: Containers, container: Container, undo: AsyncExitStack) -> parts.Netns | None:
+    if container.record.host.network_mode == "host":
+        return None
+    netns = await deps.launcher.netns()
+    undo.callback(netns.close)
+    return netns
+
+
+async def _prepare(deps: Containers, container: Container) -> LaunchRequest:
+    _prepare_files(deps, container)
+    return _request(deps, container)
 
 
 def _prepare_files(deps: Containers, container: Container) -> None:
@@ -181,6 +190,16 @@ async def _join(deps: Containers, container: Container, netns: parts.Netns | Non
 
 async def _leave(deps: Containers, id: str) -> None:
     await finish(deps.networks.leave(id))
+
+
+async def _attach_late(container: Container, shim: parts.Shim) -> None:
+    """Streams that were parked after the launch had taken those before."""
+    late, container.parked = container.parked, []
+    for stream in late:
+        try:
+            await shim.attach(stream)
+        except errors.Error:
+            continue  # it has ended already; the stream is closed
 
 
 def _announce(deps: Containers, container: Container, endpoint: Endpoint) -> None:

@@ -15,15 +15,26 @@ from sampan.engine.containers.registry import Container
 from sampan.engine.containers.remove import remove_locked
 from sampan.runtime.request import ExitRecord
 
+LOST_EXIT_CODE = 255
+
 _log = logging.getLogger("sampan.containers")
 
 
 async def supervise(deps: Containers, container: Container, shim: Shim) -> None:
     """Wait for the exit and settle it."""
-    record = await shim.wait_exit()
+    try:
+        outcome = outcome_of(await shim.wait_exit())
+    except errors.Error as error:
+        _log.exception("container %s: its end could not be learnt", container.id[:12])
+        outcome = Outcome(
+            exit_code=LOST_EXIT_CODE,
+            error=str(error),
+            started_at_ns=container.outcome.started_at_ns,
+            finished_at_ns=deps.clock.now_ns(),
+        )
     async with deps.locks(container.id):
         if container.shim is shim:
-            await settle(deps, container, outcome_of(record))
+            await settle(deps, container, outcome)
 
 
 def outcome_of(record: ExitRecord) -> Outcome:
@@ -41,7 +52,7 @@ async def settle(deps: Containers, container: Container, outcome: Outcome) -> No
     endpoint = deps.networks.endpoint(container.id)
     try:
         await deps.networks.leave(container.id)
-    except errors.Error:
+    except (errors.Error, OSError, TimeoutError):
         # The exit is a fact whatever the network says; reconciliation at the next start removes what is left.
         _log.exception("container %s: its network endpoint could not be removed", container.id[:12])
     container.ended(outcome)

@@ -6,9 +6,8 @@ reports by one message on the answer socket: "ok" with its result, or "error" wi
 killed.
 """
 
+import _socket as socket
 import os
-import signal
-import socket
 import sys
 
 from sampan import errors
@@ -16,10 +15,13 @@ from sampan.runtime import cleanup, message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from typing import Any, NoReturn
 
     Helper = Callable[..., dict[str, object]]
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 
 def _clean_up(fds: "list[int]", *, exec_dir: str, exit_path: str, cgroup: str) -> "dict[str, object]":
@@ -40,8 +42,8 @@ def run(body: "dict[str, Any]", fds: "list[int]") -> "NoReturn":
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        with socket.socket(fileno=fds.pop(0)) as answer:
-            message.send(answer, _answer(body, fds))
+        answer = socket.socket(fileno=fds.pop(0))
+        message.send(answer, _answer(body, fds))
         code = 0
     except BaseException as error:  # the process's edge
         sys.stderr.write(f"helper {body.get('name')}: {type(error).__name__}: {error}\n")

@@ -10,11 +10,10 @@ Memory      Everything a child may need is imported here once; gc.freeze keeps i
 Children    are reaped by the kernel (SIGCHLD ignored); a shim puts that back for its own.
 """
 
+import _socket as socket
 import gc
 import os
 import select
-import signal
-import socket
 import sys
 
 from sampan.linux import syscalls
@@ -27,7 +26,10 @@ from sampan.runtime.shim.start import USUAL_FLAGS, clone_flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Any, NoReturn
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 
 class Launcher:

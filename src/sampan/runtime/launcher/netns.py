@@ -4,9 +4,9 @@ The launcher has one thread, so it may leave its own namespace for a moment: uns
 A namespace that nobody holds any more is taken down by the kernel, so nothing can leak.
 """
 
+import _socket as socket
 import fcntl
 import os
-import socket
 import struct
 
 from sampan.linux import constants as c
@@ -21,8 +21,11 @@ IFF_UP_RUNNING = 0x41
 
 def _raise_loopback() -> None:
     """Set the loopback device of the current namespace up (netdevice(7))."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        fcntl.ioctl(sock.fileno(), SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
+    finally:
+        sock.close()
 
 
 class Namespaces:

@@ -6,8 +6,8 @@ container with the usual namespaces. On control groups version 2, where a first 
 spares have none yet (docs/adr/0006-spare-shims.md).
 """
 
+import _socket as socket
 import os
-import socket
 
 from sampan.runtime import message
 from sampan.runtime.cgroup.detect import hierarchies
@@ -41,14 +41,19 @@ class SpareShims:
     def launch(self, body: "dict[str, Any]", fds: "list[int]", *, is_usual: bool) -> None:
         """Give a request to a spare, or to a new shim when there is none that fits."""
         while is_usual and self._idle:
-            with self._idle.pop() as sock:
-                try:
-                    message.send(sock, body, fds)
-                    return
-                except OSError:
-                    continue  # somebody killed it
-        with self._fork(ahead=False) as sock:
+            if self._ask(self._idle.pop(), body, fds):
+                return
+        if not self._ask(self._fork(ahead=False), body, fds):
+            raise OSError("a shim died as it was born")
+
+    def _ask(self, sock: socket.socket, body: "dict[str, Any]", fds: "list[int]") -> bool:
+        try:
             message.send(sock, body, fds)
+        except OSError:
+            return False  # somebody killed it
+        finally:
+            sock.close()
+        return True
 
     def _fork(self, *, ahead: bool) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

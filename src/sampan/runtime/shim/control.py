@@ -7,8 +7,8 @@ Both are JSON messages of `runtime.message`; the first connection comes with the
 `shim.sock` in the shim's directory, whose permissions (0700) are the access control.
 """
 
+import _socket as socket
 import os
-import socket
 
 from sampan.runtime import message
 from sampan.runtime.shim.loop import IN, Loop

@@ -10,13 +10,12 @@ At the end  drained output, closed log, exit record, no cgroups, no exec_dir: in
             has heard of the exit may start or remove the container again at once.
 """
 
-import json
+import _socket as socket
 import os
-import signal
-import socket
 import sys
 import time
 
+from sampan.base import jsontext
 from sampan.base.atomicfile import write_atomic
 from sampan.linux import constants as c
 from sampan.linux import syscalls
@@ -34,7 +33,10 @@ from sampan.runtime.shim.stdio import Stdio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Any, NoReturn
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 LINGER_S = 30.0  # for clients that are slow to take the last output
 STRAY_OUTPUT_S = 0.2  # for pipes that a surviving process of a shared PID namespace holds open
@@ -79,13 +81,17 @@ class Shim:
             os.unlink(self.request.exit_path)  # of the run before
         except FileNotFoundError:
             pass
-        self.loop.watch(self._listener.fileno(), IN, lambda events: self._connect(self._listener.accept()[0]))
+        self.loop.watch(self._listener.fileno(), IN, lambda events: self._accept())
 
     def _open_log(self) -> "LogFile | None":
         log = self.request.log
         if log["driver"] != "json-file":
             return None
         return LogFile(log["path"], log.get("max_size") or 0, log.get("max_file") or 1)
+
+    def _accept(self) -> None:
+        fd, _ = self._listener._accept()  # type: ignore[attr-defined]  # what socket.accept wraps
+        self._connect(socket.socket(fileno=fd))
 
     def _connect(self, sock: socket.socket) -> None:
         self.connections.append(Connection(self.loop, sock, self._obey, self._disconnected))
@@ -125,7 +131,7 @@ class Shim:
             "cgroup": self.cgroup.path,
             "exit_path": request.exit_path,
         }
-        write_atomic(f"{request.exec_dir}/{STATE}", json.dumps(state).encode(), durable=False)
+        write_atomic(f"{request.exec_dir}/{STATE}", jsontext.dumps(state).encode(), durable=False)
         send_launch(newborn, request, self.cgroup, pipes, netns_fd=self._netns_fd)
         if pipes is not None:
             pipes.close_theirs()
@@ -293,7 +299,7 @@ class Shim:
         if self.log is not None:
             self.log.close(time.time_ns())
             self.log = None
-        write_atomic(self.request.exit_path, json.dumps(record.to_json()).encode())
+        write_atomic(self.request.exit_path, jsontext.dumps(record.to_json()).encode())
         remove_cgroup(self.cgroup)
         self.loop.unwatch(self._listener.fileno())
         self._listener.close()

@@ -1,8 +1,7 @@
 """A process that the shim started: the container's first one or an exec; its pidfd, its stdio, its end."""
 
+import _socket as socket
 import os
-import signal
-import socket
 
 from sampan.linux import syscalls
 from sampan.runtime import message
@@ -11,7 +10,10 @@ from sampan.runtime.shim.stdio import Stdio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 KILLED = 128  # plus the signal's number, as shells count
 

@@ -1,8 +1,7 @@
 """Making processes: the container's first by clone3(2), further ones (exec) by a clone that joins it."""
 
+import _socket as socket
 import os
-import signal
-import socket
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
@@ -13,12 +12,15 @@ from sampan.runtime.shim.stdio import Stdio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Any
 
     from sampan.runtime.cgroup.detect import Cgroup
     from sampan.runtime.request import LaunchRequest
     from sampan.runtime.shim.control import Request
     from sampan.runtime.shim.main import Shim
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 # What the first process is born in. The others are entered by it: mount and cgroup at their time, the network's by
 # its descriptor (runtime.init).

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def test_a_container_is_created_started_waited_for_and_removed(tmp_path: Path) -
         assert die == {"a": "b", "image": "box", "name": "web", "exitCode": "3", "execDuration": "2"}
         assert not world.networks.endpoints
         assert deps.database.read(load) == []
-        assert os.listdir(tmp_path / "data" / "containers") == []
+        while os.listdir(tmp_path / "data" / "containers"):
+            await asyncio.sleep(0.001)  # the files go in the background
         assert not deps.snapshotter.snapshots()
 
     play(tmp_path, scenario)
@@ -335,5 +337,32 @@ def test_a_parked_client_is_hung_up_on_when_the_container_is_removed(tmp_path: P
                 await session.connect(os.dup(theirs.fileno()))
             await remove(world.deps, "web")
             assert ours.recv(1) == b""
+
+    play(tmp_path, scenario)
+
+
+def test_an_image_of_another_platform_counts_as_absent(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        request = replace(asked(name="web"), platform="linux/arm64")
+        with pytest.raises(errors.NotFound) as caught:
+            await create(world.deps, request)
+        assert str(caught.value) == (
+            "image with reference box was found but its platform (linux/amd64) does not match the specified platform "
+            "(linux/arm64)"
+        )
+        await create(world.deps, replace(request, platform="linux/amd64"))
+
+    play(tmp_path, scenario)
+
+
+def test_a_container_whose_end_cannot_be_learnt_is_not_left_running(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await create(world.deps, asked(name="web"))
+        waiter = begin_wait(world.deps, "web", condition="next-exit")
+        await start(world.deps, "web")
+        world.launcher.shim.exit.set_exception(errors.Internal("helper was killed"))
+        assert (await waiter.result()).status_code == 255
+        assert (await inspect(world.deps, "web")).state.error == "helper was killed"
+        assert not world.networks.endpoints
 
     play(tmp_path, scenario)
