@@ -37,9 +37,11 @@ def starter(host: Host) -> Callable[[], None] | None:
 
 
 def find_daemon() -> str | None:
-    beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "sampand")
+    beside = [
+        os.path.join(os.path.dirname(os.path.abspath(program)), "sampand") for program in (sys.argv[0], sys.executable)
+    ]
     folders = [os.path.join(folder, "sampand") for folder in os.environ.get("PATH", "").split(":") if folder]
-    for path in [beside, *folders]:
+    for path in [*beside, *folders]:
         if os.access(path, os.X_OK):
             return path
     return None

@@ -113,7 +113,8 @@ class Launcher:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         body: message.Message = {
             "do": "launch",
-            "request": request.to_json(),
+            "shim": request.shim_part(),
+            "init": request.init_part(),
             "has_netns": netns is not None,
             "attaches": [stream.to_json() for stream in streams],
         }

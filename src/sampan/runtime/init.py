@@ -4,7 +4,7 @@ It is cloned by the shim into new PID, UTS and IPC namespaces, often ahead of ne
 
     shim                                              init
       │ clone3 ──────────────────────────────────────▶ │ not dumpable; waits
-      │ ── launch {request} {fds: stdio, netns} ─────▶ │ mount namespace; joins the network namespace
+      │ ── launch {init}   {fds: stdio, netns} ─────▶ │ mount namespace; joins the network namespace
       │ (makes the cgroups)                            │ mounts and enters the root, mounts the rest
       │ ── cgroup {fds of the cgroups' task files} ──▶ │ joins the cgroups, enters a cgroup namespace
       │ ◀──────────── terminal {fd of the master} ──── │ (only with a terminal)
@@ -26,7 +26,7 @@ from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.runtime import message, reaper, restrict, rootfs
 from sampan.runtime.identity import IdentityError, look_up
-from sampan.runtime.request import LaunchRequest
+from sampan.runtime.request import InitOrders
 from sampan.runtime.restrict import StageError
 from sampan.runtime.steps import Root
 
@@ -42,16 +42,16 @@ ENTER_CGROUP = b"0"  # "the writing thread" (cgroups(7))
 class Stage:
     """What init was asked to do, and its end of `sync`."""
 
-    __slots__ = ("_joined", "filter_program", "has_cgroup_ns", "netns_fd", "request", "stdio", "steps", "sync")
+    __slots__ = ("_joined", "filter_program", "has_cgroup_ns", "netns_fd", "orders", "stdio", "steps", "sync")
 
     def __init__(self, sync: socket.socket, body: "dict[str, Any]", fds: "list[int]") -> None:
         self.sync = sync
-        self.request = LaunchRequest.from_json(body["request"])
-        self.stdio = None if self.request.tty else (fds.pop(0), fds.pop(0), fds.pop(0))
+        self.orders = InitOrders(body["init"])
+        self.stdio = None if self.orders.tty else (fds.pop(0), fds.pop(0), fds.pop(0))
         self.netns_fd = fds.pop(0) if fds else -1
         self.filter_program = b""
-        self.steps = rootfs.plan(self.request.spec, body["cgroup_folders"])
-        self.has_cgroup_ns = has_cgroup_namespace(self.request.spec)
+        self.steps = rootfs.plan(self.orders.spec, body["cgroup_folders"])
+        self.has_cgroup_ns = has_cgroup_namespace(self.orders.spec)
         self._joined = False
 
     def enter_cgroup(self) -> None:
@@ -102,7 +102,7 @@ def run(sync: socket.socket) -> "NoReturn":
 
 
 def _run(stage: Stage) -> None:
-    request, spec = stage.request, stage.request.spec
+    orders, spec = stage.orders, stage.orders.spec
     process = spec["process"]
     restrict.default_signals()
     os.umask(0)
@@ -116,17 +116,17 @@ def _run(stage: Stage) -> None:
     _run_steps(stage.steps, root)
     stage.enter_cgroup()
     try:
-        identity = look_up(root.fd, request.user, request.groups)
+        identity = look_up(root.fd, orders.user, orders.groups)
     except IdentityError as error:
         raise StageError(str(error)) from error
-    restrict.enter_directory(root.fd, process.get("cwd") or "/", identity, create=request.create_cwd)
+    restrict.enter_directory(root.fd, process.get("cwd") or "/", identity, create=orders.create_cwd)
     stdio = stage.stdio or _terminal(stage, root, process)
     restrict.take_stdio(stdio, is_terminal=stage.stdio is None)
     own_stdio(identity.uid)
     os.umask((process.get("user") or {}).get("umask") or 0o022)
     _adjust_oom_score(process)
     os.close(root.fd)
-    syscalls.join_session_keyring(f"_ses.{request.id}")
+    syscalls.join_session_keyring(f"_ses.{orders.id}")
     restrict.restrict(process, identity, stage.filter_program)
     environment = with_home(process.get("env") or [], identity.home)
     program = restrict.find_program(process["args"], environment)
@@ -139,7 +139,7 @@ def _run(stage: Stage) -> None:
 
 
 def _make_root(stage: Stage) -> Root:
-    spec = stage.request.spec
+    spec = stage.orders.spec
     propagation = c.MS_PRIVATE
     for mount in spec.get("mounts") or []:
         if any(word.endswith(("slave", "shared")) for word in mount.get("options") or []):
@@ -147,8 +147,8 @@ def _make_root(stage: Stage) -> Root:
     syscalls.mount("", "/", "", c.MS_REC | propagation)
     for step in stage.steps:
         _attempt(step, step.prepare)
-    staging = f"{stage.request.exec_dir}/rootfs"
-    rootfs.mount_root(stage.request.rootfs, staging)
+    staging = f"{stage.orders.exec_dir}/rootfs"
+    rootfs.mount_root(stage.orders.rootfs, staging)
     root = Root(stage.enter_cgroup)
     root.fd = rootfs.enter_root(staging)
     return root

@@ -4,6 +4,7 @@
 files, how the log is written, how the user's name is to be looked up in the root.
 """
 
+from sampan.base import jsontext
 from sampan.linux.mount import Mount
 
 TYPE_CHECKING = False
@@ -69,15 +70,74 @@ class LaunchRequest:
         self.exit_path = exit_path
         self.log = log
 
-    def to_json(self) -> "dict[str, Any]":
-        found = {name: getattr(self, name) for name in self.__slots__}
-        found["rootfs"] = [mount.to_json() for mount in self.rootfs]
-        return found
+    def shim_part(self) -> "dict[str, Any]":
+        """What the shim is told: `ShimOrders` as JSON values."""
+        linux = self.spec["linux"]
+        return {
+            "id": self.id,
+            "tty": self.tty,
+            "open_stdin": self.open_stdin,
+            "stdin_once": self.stdin_once,
+            "exec_dir": self.exec_dir,
+            "exit_path": self.exit_path,
+            "log": self.log,
+            "cgroup_path": linux["cgroupsPath"],
+            "resources": linux.get("resources") or {},
+            "new_namespaces": [ns["type"] for ns in linux.get("namespaces") or [] if not ns.get("path")],
+        }
 
-    @classmethod
-    def from_json(cls, found: "dict[str, Any]") -> "LaunchRequest":
-        mounts = [Mount(m["type"], m["source"], m["destination"], m["options"]) for m in found["rootfs"]]
-        return cls(**{**found, "rootfs": mounts})
+    def init_part(self) -> str:
+        """What the first process is told: `InitOrders` as a JSON text, which the shim passes on unread."""
+        found = {name: getattr(self, name) for name in InitOrders.__slots__}
+        found["rootfs"] = [mount.to_json() for mount in self.rootfs]
+        found["spec"] = {**self.spec, "linux": {**self.spec["linux"], "resources": {}}}
+        return jsontext.dumps(found)
+
+
+class ShimOrders:
+    """The part of a launch that is the shim's business; `new_namespaces` are types of the OCI config."""
+
+    __slots__ = (
+        "cgroup_path",
+        "exec_dir",
+        "exit_path",
+        "id",
+        "log",
+        "new_namespaces",
+        "open_stdin",
+        "resources",
+        "stdin_once",
+        "tty",
+    )
+
+    def __init__(self, found: "dict[str, Any]") -> None:
+        self.id: str = found["id"]
+        self.tty: bool = found["tty"]
+        self.open_stdin: bool = found["open_stdin"]
+        self.stdin_once: bool = found["stdin_once"]
+        self.exec_dir: str = found["exec_dir"]
+        self.exit_path: str = found["exit_path"]
+        self.log: dict[str, Any] = found["log"]
+        self.cgroup_path: str = found["cgroup_path"]
+        self.resources: dict[str, Any] = found["resources"]
+        self.new_namespaces: list[str] = found["new_namespaces"]
+
+
+class InitOrders:
+    """The part of a launch that is the first process's business."""
+
+    __slots__ = ("create_cwd", "exec_dir", "groups", "id", "rootfs", "spec", "tty", "user")
+
+    def __init__(self, text: str) -> None:
+        found = jsontext.loads(text)
+        self.id: str = found["id"]
+        self.spec: dict[str, Any] = found["spec"]
+        self.rootfs = [Mount(m["type"], m["source"], m["destination"], m["options"]) for m in found["rootfs"]]
+        self.user: str = found["user"]
+        self.groups: list[str] = found["groups"]
+        self.create_cwd: bool = found["create_cwd"]
+        self.tty: bool = found["tty"]
+        self.exec_dir: str = found["exec_dir"]
 
 
 class AttachStream:

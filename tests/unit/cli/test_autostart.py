@@ -50,6 +50,7 @@ def test_the_daemon_beside_the_command_is_preferred(tmp_path: Path, monkeypatch:
     on_path = write_program(tmp_path / "a" / "sampand", FAILS)
     monkeypatch.setenv("PATH", str(tmp_path / "a"))
     monkeypatch.setattr("sys.argv", [str(tmp_path / "b" / "sampan")])
+    monkeypatch.setattr("sys.executable", "/nonexistent/python3")
     assert autostart.find_daemon() == on_path
     beside = write_program(tmp_path / "b" / "sampand", FAILS)
     assert autostart.find_daemon() == beside

@@ -1,11 +1,19 @@
+from sampan.base import jsontext
 from sampan.linux.mount import Mount
-from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
+from sampan.runtime.request import AttachStream, ExitRecord, InitOrders, LaunchRequest, ShimOrders
 
 
 def test_a_launch_request_survives_the_way_through_json() -> None:
     request = LaunchRequest(
         id="a",
-        spec={"process": {"args": ["x"]}},
+        spec={
+            "process": {"args": ["x"]},
+            "linux": {
+                "cgroupsPath": "/sampan/a",
+                "namespaces": [{"type": "pid"}, {"type": "network", "path": "/x"}],
+                "resources": {"pids": {"limit": 5}},
+            },
+        },
         rootfs=[Mount("overlay", "overlay", "", ["lowerdir=b"])],
         user="bob",
         groups=["audio"],
@@ -14,9 +22,12 @@ def test_a_launch_request_survives_the_way_through_json() -> None:
         exit_path="/var/x",
         log={"driver": "none"},
     )
-    again = LaunchRequest.from_json(request.to_json())
-    assert again.to_json() == request.to_json()
-    assert again.rootfs == request.rootfs
+    shim = ShimOrders(jsontext.loads(jsontext.dumps(request.shim_part())))
+    assert (shim.id, shim.tty, shim.exec_dir, shim.cgroup_path) == ("a", True, "/run/x", "/sampan/a")
+    assert shim.new_namespaces == ["pid"] and shim.resources == {"pids": {"limit": 5}}
+    init = InitOrders(request.init_part())
+    assert (init.user, init.groups, init.rootfs) == ("bob", ["audio"], request.rootfs)
+    assert init.spec["process"] == {"args": ["x"]} and not init.spec["linux"]["resources"]
 
 
 def test_a_stream_keeps_every_byte_of_its_keys_and_first_input() -> None:

@@ -2,7 +2,7 @@
 
 Requests on its socket (`runtime.message`; the daemon holds the other end, and its closing ends the launcher):
 
-    launch   {request, has_netns, attaches} + control socket, netns?, attached sockets   to a shim; no answer
+    launch   {shim, init, has_netns, attaches} + control socket, netns?, attached sockets   to a shim; no answer
     netns    {}                        answer {} + descriptor of a new network namespace, route socket inside it
     helper   {name, arguments} + answer socket, descriptors                               forks a helper, which answers
 
@@ -32,6 +32,9 @@ else:
     import _signal as signal  # the same functions without the enums around them
 
 
+BREATH_S = 0.008
+
+
 class Launcher:
     """The loop; `run` returns when the daemon has gone."""
 
@@ -53,9 +56,10 @@ class Launcher:
                 os.close(fd)
 
     def _next(self) -> "tuple[dict[str, Any], list[int]] | None":
-        # With nothing to do, make something ahead, one thing at a time; only then wait.
+        # With nothing to do, make something ahead, one thing at a time; only then wait. Not at once: the container that
+        # has just been launched needs the processors more.
         while not (self._shims.is_full and self._namespaces.is_full):
-            if select.select([self._sock], [], [], 0)[0]:
+            if select.select([self._sock], [], [], BREATH_S)[0]:
                 break
             if not self._shims.is_full:
                 self._shims.stock()
@@ -77,13 +81,13 @@ class Launcher:
             route.close()
 
     def _launch(self, body: "dict[str, Any]", fds: "list[int]") -> None:
-        spec = body["request"]["spec"]
-        if not body["has_netns"] and any(ns["type"] == "network" for ns in spec["linux"]["namespaces"]):
+        namespaces = body["shim"]["new_namespaces"]
+        if not body["has_netns"] and "network" in namespaces:
             fd, route = self._namespaces.take()
             route.close()
             fds.insert(1, fd)
             body["has_netns"] = True
-        self._shims.launch(body, fds, is_usual=clone_flags(spec) == USUAL_FLAGS)
+        self._shims.launch(body, fds, is_usual=clone_flags(namespaces) == USUAL_FLAGS)
 
     def _become_child(self) -> None:
         # The daemon learns from the end of this socket that the launcher died: no child may hold it open.

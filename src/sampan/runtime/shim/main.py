@@ -24,7 +24,7 @@ from sampan.logs.writer import LogFile
 from sampan.runtime import message, restrict
 from sampan.runtime.cgroup.detect import cgroup_for
 from sampan.runtime.cleanup import SOCKET, STATE, remove_cgroup, remove_exec_dir
-from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
+from sampan.runtime.request import AttachStream, ExitRecord, ShimOrders
 from sampan.runtime.shim.control import Connection, Refused, Request
 from sampan.runtime.shim.loop import IN, Loop
 from sampan.runtime.shim.process import Pipes, Process
@@ -45,10 +45,10 @@ STRAY_OUTPUT_S = 0.2  # for pipes that a surviving process of a shared PID names
 class Shim:
     """The supervisor of one container; `run` returns when nothing is left to do."""
 
-    def __init__(self, request: LaunchRequest, control: socket.socket, *, netns_fd: int) -> None:
-        self.request = request
+    def __init__(self, orders: ShimOrders, control: socket.socket, *, netns_fd: int) -> None:
+        self.orders = orders
         self.loop = Loop()
-        self.cgroup = cgroup_for(request.spec["linux"]["cgroupsPath"])
+        self.cgroup = cgroup_for(orders.cgroup_path)
         self.execs: dict[str, Process] = {}
         self.connections: list[Connection] = []
         self._start_request: Request | None = None
@@ -63,28 +63,28 @@ class Shim:
         self._connect(control)
         self.log = self._open_log()
         self.stdio = Stdio(
-            self.loop, log=self.log, close_input_at_end=request.stdin_once and not request.tty, on_drained=self._drained
+            self.loop, log=self.log, close_input_at_end=orders.stdin_once and not orders.tty, on_drained=self._drained
         )
         self.init: Process | None = None
 
     # the beginning
 
     def _open_directory(self) -> None:
-        os.makedirs(self.request.exec_dir, 0o700, exist_ok=True)
-        os.chdir(self.request.exec_dir)  # a socket's address has 108 bytes at most: bind by its short name
+        os.mkdir(self.orders.exec_dir, 0o700)
+        os.chdir(self.orders.exec_dir)  # a socket's address has 108 bytes at most: bind by its short name
         os.mkdir("rootfs")  # where init mounts the root, in its own mount namespace
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(SOCKET)
         self._listener.listen(8)
         os.chdir("/")
         try:
-            os.unlink(self.request.exit_path)  # of the run before
+            os.unlink(self.orders.exit_path)  # of the run before
         except FileNotFoundError:
             pass
         self.loop.watch(self._listener.fileno(), IN, lambda events: self._accept())
 
     def _open_log(self) -> "LogFile | None":
-        log = self.request.log
+        log = self.orders.log
         if log["driver"] != "json-file":
             return None
         return LogFile(log["path"], log.get("max_size") or 0, log.get("max_file") or 1)
@@ -104,10 +104,10 @@ class Shim:
             # Nobody will ever say start: the daemon died half-way through a launch.
             self._give_up({"message": "the daemon went away", "exit_code": restrict.FAILED})
 
-    def launch(self, newborn: Newborn | None) -> None:
+    def launch(self, newborn: Newborn | None, init_part: str) -> None:
         """Let the first process (one cloned ahead, or a new one) set itself up; failures answer the `start` request."""
-        request = self.request
-        pipes = None if request.tty else Pipes(with_input=request.open_stdin)
+        orders = self.orders
+        pipes = None if orders.tty else Pipes(with_input=orders.open_stdin)
         if newborn is None or not newborn.is_alive:
             newborn = self._clone()
         pid = newborn.pid
@@ -129,10 +129,10 @@ class Shim:
             "shim_pid": os.getpid(),
             "shim_ticks": start_ticks(os.getpid()),
             "cgroup": self.cgroup.path,
-            "exit_path": request.exit_path,
+            "exit_path": orders.exit_path,
         }
-        write_atomic(f"{request.exec_dir}/{STATE}", jsontext.dumps(state).encode(), durable=False)
-        send_launch(newborn, request, self.cgroup, pipes, netns_fd=self._netns_fd)
+        write_atomic(f"{orders.exec_dir}/{STATE}", jsontext.dumps(state).encode(), durable=False)
+        send_launch(newborn, orders, init_part, self.cgroup, pipes, netns_fd=self._netns_fd)
         if pipes is not None:
             pipes.close_theirs()
         if self._netns_fd >= 0:
@@ -143,7 +143,7 @@ class Shim:
         if self.cgroup.version == 2:
             self.cgroup.create()
             cgroup_fd = self.cgroup.clone_fd()
-        newborn = clone_init(clone_flags(self.request.spec), cgroup_fd=cgroup_fd)
+        newborn = clone_init(clone_flags(self.orders.new_namespaces), cgroup_fd=cgroup_fd)
         if cgroup_fd:
             os.close(cgroup_fd)
         return newborn
@@ -176,7 +176,7 @@ class Shim:
             self.log.close(time.time_ns())
         remove_cgroup(self.cgroup)
         self._listener.close()
-        remove_exec_dir(self.request.exec_dir)
+        remove_exec_dir(self.orders.exec_dir)
         if self._start_request is not None:
             self._start_request.fail("StartFailed", error["message"], exit_code=error["exit_code"])
             self.loop.stop()
@@ -225,7 +225,7 @@ class Shim:
 
     def _do_exec(self, request: Request) -> None:
         if self.init is None or not self.init.is_started or self.init.exit_code is not None:
-            raise Refused("Conflict", f"container {self.request.id} is not running")
+            raise Refused("Conflict", f"container {self.orders.id} is not running")
         self._enter_pid_namespace()
         join_container(self, request)
 
@@ -299,11 +299,11 @@ class Shim:
         if self.log is not None:
             self.log.close(time.time_ns())
             self.log = None
-        write_atomic(self.request.exit_path, jsontext.dumps(record.to_json()).encode())
+        write_atomic(self.orders.exit_path, jsontext.dumps(record.to_json()).encode())
         remove_cgroup(self.cgroup)
         self.loop.unwatch(self._listener.fileno())
         self._listener.close()
-        remove_exec_dir(self.request.exec_dir)
+        remove_exec_dir(self.orders.exec_dir)
         self.tell({"event": "exit", "record": record.to_json()})
         self.loop.after(LINGER_S, self.loop.stop)
         self._leave_when_served()
@@ -337,8 +337,9 @@ _ACTIONS = {
 def run(sock: socket.socket, *, ahead: bool) -> "NoReturn":
     """The shim's whole life, in a process that the launcher has just forked.
 
-    One message arrives on `sock`: {"request", "has_netns", "attaches"} with the control socket, the network namespace
-    if there is one, and a socket for each of the attaches. With `ahead` the first process is cloned before that.
+    One message arrives on `sock`: {"shim", "init", "has_netns", "attaches"} with the control socket, the network
+    namespace if there is one, and a socket for each of the attaches. With `ahead` the first process is cloned before
+    that.
     """
     code = 1
     try:
@@ -361,11 +362,11 @@ def run(sock: socket.socket, *, ahead: bool) -> "NoReturn":
 def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:
     control = socket.socket(fileno=fds.pop(0))
     netns_fd = fds.pop(0) if body["has_netns"] else -1
-    shim = Shim(LaunchRequest.from_json(body["request"]), control, netns_fd=netns_fd)
+    shim = Shim(ShimOrders(body["shim"]), control, netns_fd=netns_fd)
     for found, fd in zip(body["attaches"], fds, strict=True):
         shim.stdio.attach(AttachStream.from_json(fd, found))
     try:
-        shim.launch(newborn)
+        shim.launch(newborn, body["init"])
     except OSError as error:
         shim._give_up({"message": str(error), "exit_code": restrict.FAILED})
     shim.loop.run()

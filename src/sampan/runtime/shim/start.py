@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sampan.runtime.cgroup.detect import Cgroup
-    from sampan.runtime.request import LaunchRequest
+    from sampan.runtime.request import ShimOrders
     from sampan.runtime.shim.control import Request
     from sampan.runtime.shim.main import Shim
 else:
@@ -28,12 +28,11 @@ BORN_IN = {"pid": c.CLONE_NEWPID, "uts": c.CLONE_NEWUTS, "ipc": c.CLONE_NEWIPC}
 USUAL_FLAGS = c.CLONE_NEWPID | c.CLONE_NEWUTS | c.CLONE_NEWIPC
 
 
-def clone_flags(spec: "dict[str, Any]") -> int:
-    """The CLONE_NEW* that an OCI config asks for at birth: namespaces without a path are new."""
+def clone_flags(new_namespaces: "list[str]") -> int:
+    """The CLONE_NEW* that a container needs at birth, of the types of its new namespaces."""
     found = 0
-    for namespace in spec["linux"].get("namespaces") or []:
-        if not namespace.get("path"):
-            found |= BORN_IN.get(namespace["type"], 0)
+    for name in new_namespaces:
+        found |= BORN_IN.get(name, 0)
     return found
 
 
@@ -64,28 +63,27 @@ def clone_init(flags: int, *, cgroup_fd: int = 0) -> Newborn:
 
 
 def send_launch(
-    newborn: Newborn, request: "LaunchRequest", cgroup: "Cgroup", pipes: "Pipes | None", *, netns_fd: int
+    newborn: Newborn, orders: "ShimOrders", init_part: str, cgroup: "Cgroup", pipes: "Pipes | None", *, netns_fd: int
 ) -> None:
     """Tell a first process what to become, and make its cgroups meanwhile."""
-    spec = request.spec
     # Version 2 is joined at birth, and a container without a cgroup namespace binds the directories early.
-    early = cgroup.version == 2 or not init.has_cgroup_namespace(spec)
+    early = cgroup.version == 2 or "cgroup" not in orders.new_namespaces
     if early:
-        _limit(cgroup, spec)
+        _limit(cgroup, orders)
     fds = [*(pipes.theirs if pipes else ()), *([netns_fd] if netns_fd >= 0 else [])]
-    body: message.Message = {"event": "launch", "request": request.to_json(), "cgroup_folders": cgroup.folders}
+    body: message.Message = {"event": "launch", "init": init_part, "cgroup_folders": cgroup.folders}
     message.send(newborn.sync, body, fds)
     if not early:
-        _limit(cgroup, spec)
+        _limit(cgroup, orders)
     fds = [] if cgroup.version == 2 else cgroup.entry_fds()
     message.send(newborn.sync, {"event": "cgroup"}, fds)
     for fd in fds:
         os.close(fd)
 
 
-def _limit(cgroup: "Cgroup", spec: "dict[str, Any]") -> None:
+def _limit(cgroup: "Cgroup", orders: "ShimOrders") -> None:
     cgroup.create()
-    cgroup.apply(spec["linux"].get("resources") or {})
+    cgroup.apply(orders.resources)
 
 
 def join_container(shim: "Shim", request: "Request") -> None:
