@@ -1,7 +1,9 @@
 """What the container services stand on, without processes, kernel objects or images: for tests of the verbs.
 
-    async with engine(tmp_path) as world:
+    async def scenario(world: World) -> None:
         created = await create(world.deps, ...)
+
+    play(tmp_path, scenario)
 
 The database and the snapshotter are the real ones, in the test's own directory.
 """
@@ -9,9 +11,10 @@ The database and the snapshotter are the real ones, in the test's own directory.
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sampan import errors
@@ -348,3 +351,13 @@ def asked(
     return CreateRequest(
         ContainerConfig(**{"image": "box", **config}), host or HostConfig(), networking or NetworkingConfig(), name=name
     )
+
+
+def play(folder: Path, scenario: Callable[[World], Awaitable[None]], image: RunConfig | None = None) -> None:
+    """Run a scenario in a world of its own; the timeout only ends one that would never end."""
+
+    async def main() -> None:
+        async with asyncio.timeout(60), engine(str(folder), image) as world:
+            await scenario(world)
+
+    asyncio.run(main())

@@ -23,7 +23,7 @@ PROGRAM = [
     "-I",
     "-S",
     "-c",
-    f"import sys; sys.path.insert(0, {SOURCE!r}); from sampan.cli.main import main; sys.exit(main())",
+    f"import sys; sys.path.insert(0, {SOURCE!r}); from sampan.cli.main import start; start()",
 ]
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 TIMEOUT_S = 60

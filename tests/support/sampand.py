@@ -184,7 +184,13 @@ class Sampand:
         return found
 
 
+_given: list[int] = []
+
+
 def _free_number() -> int:
+    """One that neither a bridge nor an earlier daemon of this process has: that one may not have started yet."""
     taken = set(os.listdir("/sys/class/net"))
     first = os.getpid() % 200
-    return next(n for n in (first + i for i in range(55)) if f"smph{n}" not in taken)
+    found = next(n for n in (first + i for i in range(55)) if f"smph{n}" not in taken and n not in _given[-40:])
+    _given.append(found)
+    return found

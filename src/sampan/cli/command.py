@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 
 MANY = 1 << 30
 MOST_AT_ONCE = 32
-# What an `act` of for_each returns for a name that is not to be printed.
-SILENT = object()
+
+
+class Note:
+    """What an `act` of for_each returns to have `text` said on stderr, instead of its name on stdout."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 class Failure(Error):
@@ -97,15 +104,17 @@ def for_each(context: Context, names: Sequence[str], act: Act) -> int:
 
     At once, since one container's ten seconds to stop must not be the next one's wait.
     """
-    outcomes: dict[str, Error | str] = dict.fromkeys(names, "")
+    outcomes: dict[str, Error | Note | str] = dict.fromkeys(names, "")
     if len(outcomes) == 1:
         _try(act, context.engine, names[0], outcomes)
     else:
         _try_all(context, act, outcomes)
     for name in names:
         outcome = outcomes[name]
-        if isinstance(outcome, str):
-            sys.stdout.write(outcome)
+        if isinstance(outcome, Note):
+            write_error(outcome.text)
+        elif isinstance(outcome, str):
+            sys.stdout.write(outcome + "\n")
     sys.stdout.flush()
     failures = [str(outcome) for outcome in outcomes.values() if isinstance(outcome, Error)]
     if failures:
@@ -113,14 +122,15 @@ def for_each(context: Context, names: Sequence[str], act: Act) -> int:
     return 0
 
 
-def _try(act: Act, engine: Engine, name: str, outcomes: dict[str, Error | str]) -> None:
+def _try(act: Act, engine: Engine, name: str, outcomes: dict[str, Error | Note | str]) -> None:
     try:
-        outcomes[name] = "" if act(engine, name) is SILENT else name + "\n"
+        result = act(engine, name)
+        outcomes[name] = result if isinstance(result, Note) else name
     except Error as failure:
         outcomes[name] = failure
 
 
-def _try_all(context: Context, act: Act, outcomes: dict[str, Error | str]) -> None:
+def _try_all(context: Context, act: Act, outcomes: dict[str, Error | Note | str]) -> None:
     import _thread
 
     context.engine.negotiate()

@@ -10,7 +10,7 @@ Errors      UsageError, in pflag's words. HelpWanted: `--help` (or `-h` where no
 
 from __future__ import annotations
 
-from sampan.cli.kinds import KINDS
+from sampan.cli.kinds import KINDS, parse_bool
 from sampan.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -84,10 +84,12 @@ class _Parser:
         name, equals, text = word[2:].partition("=")
         if not name or name[0] == "-":
             raise UsageError(f"bad flag syntax: {word}")
+        if name == "help":
+            if not equals or parse_bool(text):
+                raise HelpWanted(is_shorthand=False)
+            return
         row = self._by_name.get(name) or self._by_name.get(OLD_NAMES.get(name, ""))
         if row is None:
-            if name == "help":
-                raise HelpWanted(is_shorthand=False)
             raise UsageError(f"unknown flag: --{name}")
         if not equals:
             implied = KINDS[row[KIND]].implied

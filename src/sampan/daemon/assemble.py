@@ -14,6 +14,7 @@ from sampan.base.atomicfile import write_atomic
 from sampan.base.clock import system_clock
 from sampan.base.locks import Keyed
 from sampan.base.tasks import TaskScope
+from sampan.daemon.bridge import kept_while_needed
 from sampan.daemon.config import Config
 from sampan.daemon.recovery import recover
 from sampan.engine import host, images, system
@@ -71,7 +72,7 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
         volumes = VolumeStore(f"{root}/volumes", database, users_of=_users_in(registry))
         volumes.open()
         networks = Networks(database, bridge=config.bridge, bip=config.bip or None, mtu=config.mtu)
-        async with networks, TaskScope("engine") as tasks:
+        async with kept_while_needed(config, networks), TaskScope("engine") as tasks:
             facts = host.probe(cgroup_parent=config.cgroup_parent)
             watcher = DirectoryWatcher()
             containers = Containers(

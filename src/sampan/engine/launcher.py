@@ -128,7 +128,18 @@ class Launcher:
             theirs.close()
             for stream in streams:
                 os.close(stream.fd)
-        return Shim(ours, exec_dir=request.exec_dir, exit_path=request.exit_path, clean_up=self.clean_up)
+        return Shim(
+            ours,
+            exec_dir=request.exec_dir,
+            exit_path=request.exit_path,
+            clean_up=self.clean_up,
+            on_started=self._replenish,
+        )
+
+    def _replenish(self) -> None:
+        # The processors are free again: let the launcher make the next shim ahead.
+        if self._channel is not None:
+            self._channel.send_nowait({"do": "stock"})
 
     async def _send(self, body: message.Message, fds: list[int]) -> None:
         try:

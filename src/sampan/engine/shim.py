@@ -80,6 +80,13 @@ class Channel:
         if "event" in body and self._on_event is not None:
             self._on_event(body)
 
+    def send_nowait(self, body: message.Message) -> None:
+        """Send what need not arrive: dropped when the socket is full or closed."""
+        try:
+            message.send(self._sock, body)
+        except OSError:
+            return
+
     async def send(self, body: message.Message, fds: list[int]) -> None:
         """Send one message, waiting while the socket is full; the descriptors stay the caller's."""
         while True:
@@ -140,11 +147,20 @@ class Started:
 class Shim:
     """One running (or not yet started) container's supervisor."""
 
-    def __init__(self, sock: socket.socket, *, exec_dir: str, exit_path: str, clean_up: CleanUp) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        exec_dir: str,
+        exit_path: str,
+        clean_up: CleanUp,
+        on_started: Callable[[], None] = lambda: None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._exec_dir = exec_dir
         self._exit_path = exit_path
         self._clean_up = clean_up
+        self._on_started = on_started
         self._exit: asyncio.Future[ExitRecord | None] = loop.create_future()
         self._execs: dict[str, asyncio.Future[int]] = {}
         self._channel = Channel(sock, on_close=self._gone, on_event=self._heard)
@@ -198,6 +214,7 @@ class Shim:
             await self._clean_up(self._exec_dir, self._exit_path)
             raise errors.StartFailed("the container's supervisor died", exit_code=128) from error
         self.pid, self.started_at_ns = found["pid"], found["started_at_ns"]
+        self._on_started()
         return Started(self.pid, self.started_at_ns)
 
     async def wait_exit(self) -> ExitRecord:

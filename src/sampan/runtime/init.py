@@ -32,6 +32,7 @@ from sampan.runtime.steps import Root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from sampan.runtime.steps import Step
@@ -86,11 +87,12 @@ def report(sync: socket.socket, error: Exception) -> None:
     message.send(sync, {"event": "error", "message": str(error), "exit_code": code})
 
 
-def run(sync: socket.socket) -> "NoReturn":
-    """Everything from the first instruction to execve; never returns."""
+def run(sync: socket.socket, prepare: "Callable[[], None]") -> "NoReturn":
+    """Everything from the first instruction to execve; never returns. `prepare` is called while nobody waits."""
     try:
         # Before anything of a container can be seen or reached.
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)
+        prepare()
         found = message.receive(sync)
         if found is not None:
             _run(Stage(sync, *found))

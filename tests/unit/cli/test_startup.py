@@ -28,6 +28,7 @@ STANDARD = {
     "_stat",
     "errno",
     "fcntl",
+    "gc",
     "genericpath",
     "os",
     "os.path",

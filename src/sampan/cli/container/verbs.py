@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sampan.cli.command import SILENT, Command, Failure, for_each, write_error
+from sampan.cli.command import Command, Failure, Note, for_each
 from sampan.errors import Error, InvalidArgument, NotFound, NotModified
 
 TYPE_CHECKING = False
@@ -62,8 +62,7 @@ def remove(context: Context, parsed: Parsed) -> int:
             if not parsed["force"]:
                 raise
             # What is not there needs no forcing: said, and no failure.
-            write_error(str(failure))
-            return SILENT
+            return Note(str(failure))
 
     return for_each(context, parsed.arguments, act)
 

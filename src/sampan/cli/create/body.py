@@ -82,10 +82,9 @@ HOST = {
 # What the other functions of this module and the commands themselves take care of.
 OTHER = frozenset(
     "attach cap-add cap-drop detach detach-keys device disable-content-trust entrypoint env env-file expose gpus "
-    "health-cmd "
-    "health-interval health-retries health-start-interval health-start-period health-timeout ip ip6 label label-file "
-    "link-local-ip log-driver log-opt mac-address name network network-alias no-healthcheck platform publish pull "
-    "quiet restart security-opt sig-proxy storage-opt tmpfs use-api-socket volume".split()
+    "health-cmd health-interval health-retries health-start-interval health-start-period health-timeout help ip "
+    "ip6 label label-file link-local-ip log-driver log-opt mac-address name network network-alias no-healthcheck "
+    "platform publish pull quiet restart security-opt sig-proxy storage-opt tmpfs use-api-socket volume".split()
 )
 
 

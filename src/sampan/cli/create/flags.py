@@ -67,6 +67,7 @@ SHARED = (
         "0s",
     ),
     ("health-timeout", "", "duration", "Maximum time to allow one check to run (ms|s|m|h)", "0s"),
+    ("help", "", "bool", "Print usage"),
     ("hostname", "h", "string", "Container host name"),
     ("init", "", "bool", "Run an init inside the container that forwards signals and reaps processes"),
     ("interactive", "i", "bool", "Keep STDIN open even if not attached"),

@@ -4,6 +4,7 @@ Requests on its socket (`runtime.message`; the daemon holds the other end, and i
 
     launch   {shim, init, has_netns, attaches} + control socket, netns?, attached sockets   to a shim; no answer
     netns    {}                        answer {} + descriptor of a new network namespace, route socket inside it
+    stock    {}                        no answer: now is a good time to make things ahead
     helper   {name, arguments} + answer socket, descriptors                               forks a helper, which answers
 
 Memory      Everything a child may need is imported here once; gc.freeze keeps its pages shared between all children.
@@ -32,18 +33,19 @@ else:
     import _signal as signal  # the same functions without the enums around them
 
 
-BREATH_S = 0.008
+IDLE_S = 0.1
 
 
 class Launcher:
     """The loop; `run` returns when the daemon has gone."""
 
-    __slots__ = ("_namespaces", "_shims", "_sock")
+    __slots__ = ("_is_time", "_namespaces", "_shims", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._namespaces = Namespaces()
         self._shims = SpareShims(self._become_child)
+        self._is_time = True
 
     def run(self) -> None:
         while True:
@@ -57,14 +59,15 @@ class Launcher:
 
     def _next(self) -> "tuple[dict[str, Any], list[int]] | None":
         # With nothing to do, make something ahead, one thing at a time; only then wait. Not at once: the container that
-        # has just been launched needs the processors more.
+        # has just been launched needs the processors more, and the daemon says when it runs.
         while not (self._shims.is_full and self._namespaces.is_full):
-            if select.select([self._sock], [], [], BREATH_S)[0]:
+            if select.select([self._sock], [], [], 0 if self._is_time else IDLE_S)[0]:
                 break
             if not self._shims.is_full:
                 self._shims.stock()
             else:
                 self._namespaces.stock()
+        self._is_time = False
         return message.receive(self._sock)
 
     def _obey(self, body: "dict[str, Any]", fds: "list[int]") -> None:
@@ -74,6 +77,8 @@ class Launcher:
             if os.fork() == 0:
                 self._become_child()
                 helpers.run(body, fds)
+        elif body["do"] == "stock":
+            self._is_time = True
         elif body["do"] == "netns":
             fd, route = self._namespaces.take()
             message.send(self._sock, {"seq": body["seq"], "ok": {}}, [fd, route.fileno()])

@@ -24,11 +24,12 @@ SPARES = 1
 class SpareShims:
     """Idle shims by the sockets on which each waits for its one request."""
 
-    __slots__ = ("_become_child", "_idle")
+    __slots__ = ("_become_child", "_example", "_idle")
 
     def __init__(self, become_child: "Callable[[], None]") -> None:
         self._idle: list[socket.socket] = []
         self._become_child = become_child
+        self._example: dict[str, Any] | None = None
 
     @property
     def is_full(self) -> bool:
@@ -40,6 +41,7 @@ class SpareShims:
 
     def launch(self, body: "dict[str, Any]", fds: "list[int]", *, is_usual: bool) -> None:
         """Give a request to a spare, or to a new shim when there is none that fits."""
+        self._example = body
         while is_usual and self._idle:
             if self._ask(self._idle.pop(), body, fds):
                 return
@@ -62,6 +64,6 @@ class SpareShims:
             for sock in self._idle:
                 sock.close()
             self._become_child()
-            shim.run(theirs, ahead=ahead)
+            shim.run(theirs, ahead=ahead, example=self._example)
         theirs.close()
         return ours

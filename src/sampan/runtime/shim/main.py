@@ -21,7 +21,7 @@ from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.process import start_ticks
 from sampan.logs.writer import LogFile
-from sampan.runtime import message, restrict
+from sampan.runtime import message, rehearsal, restrict
 from sampan.runtime.cgroup.detect import cgroup_for
 from sampan.runtime.cleanup import SOCKET, STATE, remove_cgroup, remove_exec_dir
 from sampan.runtime.request import AttachStream, ExitRecord, ShimOrders
@@ -334,12 +334,12 @@ _ACTIONS = {
 }
 
 
-def run(sock: socket.socket, *, ahead: bool) -> "NoReturn":
+def run(sock: socket.socket, *, ahead: bool, example: "dict[str, Any] | None" = None) -> "NoReturn":
     """The shim's whole life, in a process that the launcher has just forked.
 
     One message arrives on `sock`: {"shim", "init", "has_netns", "attaches"} with the control socket, the network
     namespace if there is one, and a socket for each of the attaches. With `ahead` the first process is cloned before
-    that.
+    that, and both rehearse the launch `example`.
     """
     code = 1
     try:
@@ -347,7 +347,7 @@ def run(sock: socket.socket, *, ahead: bool) -> "NoReturn":
         os.setsid()
         with open("/proc/self/comm", "wb") as comm:
             comm.write(b"sampan-shim")
-        newborn = clone_init(USUAL_FLAGS) if ahead else None
+        newborn = _make_ahead(example) if ahead else None
         found = message.receive(sock)
         sock.close()
         if found is not None:
@@ -357,6 +357,14 @@ def run(sock: socket.socket, *, ahead: bool) -> "NoReturn":
         sys.stderr.write(f"shim {os.getpid()}: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
     os._exit(code)
+
+
+def _make_ahead(example: "dict[str, Any] | None") -> Newborn:
+    if example is None:
+        return clone_init(USUAL_FLAGS)
+    newborn = clone_init(USUAL_FLAGS, prepare=lambda: rehearsal.as_init(example["init"]))
+    rehearsal.as_shim(example["shim"])
+    return newborn
 
 
 def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:

@@ -13,6 +13,7 @@ from sampan.runtime.shim.stdio import Stdio
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
     from typing import Any
 
     from sampan.runtime.cgroup.detect import Cgroup
@@ -51,13 +52,13 @@ class Newborn:
         return os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
-def clone_init(flags: int, *, cgroup_fd: int = 0) -> Newborn:
-    """Clone a first process into new namespaces (and a version 2 cgroup)."""
+def clone_init(flags: int, *, cgroup_fd: int = 0, prepare: "Callable[[], None]" = lambda: None) -> Newborn:
+    """Clone a first process into new namespaces (and a version 2 cgroup); it calls `prepare` before it waits."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid, pidfd = syscalls.clone3(flags, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
     if pid == 0:
         ours.close()
-        init.run(theirs)
+        init.run(theirs, prepare)
     theirs.close()
     return Newborn(pid, pidfd, ours)
 

@@ -31,7 +31,7 @@ def test_an_image_alone_makes_a_small_body() -> None:
 
 def test_every_flag_has_its_place() -> None:
     names = {row[0] for row in COMMAND.flags}
-    assert names == set(body.CONFIG) | set(body.HOST) | body.OTHER - {"x"}
+    assert names == set(body.CONFIG) | set(body.HOST) | body.OTHER
 
 
 @pytest.mark.parametrize(

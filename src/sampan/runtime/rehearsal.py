@@ -1,0 +1,82 @@
+"""Going through a launch without consequences, so that a spare has its pages before anybody waits.
+
+A forked process copies each page of the interpreter when it first touches it, and half of what a launch takes is that.
+So a spare shim and its first process walk through the previous launch's orders with the same code, as far as it only
+reads. Nothing here decides anything: whatever fails is for the real launch to report.
+"""
+
+import _socket as socket
+import os
+
+from sampan.base import jsontext
+from sampan.linux import capabilities
+from sampan.linux.mount import parse_options
+from sampan.linux.rootpath import open_in_root
+from sampan.runtime import identity, message, restrict, rootfs
+from sampan.runtime.cgroup import files
+from sampan.runtime.cgroup.detect import cgroup_for
+from sampan.runtime.request import InitOrders, ShimOrders
+from sampan.runtime.shim.loop import IN, Loop
+from sampan.runtime.shim.process import Pipes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PASSWD = "root:x:0:0:root:/root:/bin/sh\n"
+_GROUP = "root:x:0:\n"
+
+
+def as_init(init_part: str) -> None:
+    """What the first process does with its orders, short of the system calls that change something."""
+    try:
+        _as_init(InitOrders(init_part))
+    except Exception:
+        return
+
+
+def _as_init(orders: InitOrders) -> None:
+    _converse({"event": "ready"})
+    process = orders.spec["process"]
+    for step in rootfs.plan(orders.spec, {"": "/"}):
+        step.describe()
+    for mount in orders.rootfs:
+        parse_options(mount.options)
+    identity.resolve(orders.user, orders.groups, _PASSWD, _GROUP)
+    for names in (process.get("capabilities") or {}).values():
+        capabilities.mask(names)
+    capabilities.status_mask("CapBnd")
+    root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    os.close(open_in_root(root_fd, "/", os.O_PATH))
+    os.close(root_fd)
+    restrict.find_program(["sh"], process.get("env") or [])
+
+
+def as_shim(shim_part: "dict[str, Any]") -> None:
+    """What the shim does before and around its first process, on pipes and sockets that nobody else sees."""
+    try:
+        _as_shim(ShimOrders(jsontext.loads(jsontext.dumps(shim_part))))
+    except Exception:
+        return
+
+
+def _as_shim(orders: ShimOrders) -> None:
+    cgroup = cgroup_for(orders.cgroup_path)
+    for rule in orders.resources.get("devices") or []:
+        files.write("/dev", "null", files.device_rule_text(rule))
+    assert cgroup.path
+    _converse({"seq": 1, "ok": {"pid": 1, "started_at_ns": 1}})
+    loop = Loop()
+    pipes = Pipes(with_input=True)
+    loop.watch(pipes.ours[1], IN, lambda events: None)
+    loop.unwatch(pipes.ours[1])
+    pipes.close_theirs()
+    pipes.close_ours()
+
+
+def _converse(found: message.Message) -> None:
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    message.send(here, found)
+    message.receive(there)
+    here.close()
+    there.close()
