@@ -33,8 +33,8 @@ class HostFacts:
 
     @property
     def cgroupns_mode(self) -> str:
-        """Docker's default: private where a container may see its own cgroup tree only, version 2."""
-        return "private" if self.cgroup_version == 2 else "host"
+        """The default: private on both versions, where Docker takes the host's on version 1 (docs/adr/0007)."""
+        return "private"
 
 
 def probe(*, cgroup_parent: str = "/sampan") -> HostFacts:

@@ -7,6 +7,7 @@ child. It ends as the program ends: with its exit code, or 128 and the signal's 
 import os
 
 from sampan.linux import syscalls
+from sampan.linux.title import set_title
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def split() -> None:
 
 
 def _reap(child: int, signals: "set[signal.Signals]") -> "NoReturn":
+    set_title("sampan-init")
     syscalls.close_range(0, 0xFFFFFFFF)
     while True:
         number = signal.sigwait(signals)

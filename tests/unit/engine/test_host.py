@@ -19,5 +19,5 @@ def test_kernel_releases_are_compared_as_numbers() -> None:
 
 
 def test_a_cgroup_namespace_is_the_default_of_version_two() -> None:
-    assert HostFacts(hostname="x", cgroup_version=1).cgroupns_mode == "host"
+    assert HostFacts(hostname="x", cgroup_version=1).cgroupns_mode == "private"
     assert HostFacts(hostname="x", cgroup_version=2).cgroupns_mode == "private"

@@ -161,7 +161,8 @@ def test_namespaces_of_other_containers_are_refused(mode: str) -> None:
         spec(host={mode: "container:x"})
 
 
-def test_version_two_gives_a_cgroup_namespace() -> None:
+def test_both_versions_give_a_cgroup_namespace_unless_the_hosts_is_asked_for() -> None:
     facts = HostFacts(hostname="vm", cgroup_version=2)
     assert {"type": "cgroup"} in build_spec(record(), facts, "/c")["linux"]["namespaces"]
-    assert {"type": "cgroup"} not in spec()["linux"]["namespaces"]
+    assert {"type": "cgroup"} in spec()["linux"]["namespaces"]
+    assert {"type": "cgroup"} not in spec(host={"CgroupnsMode": "host"})["linux"]["namespaces"]

@@ -177,15 +177,18 @@ async def _discard(shim: parts.Shim) -> None:
 async def _join(deps: Containers, container: Container, netns: parts.Netns | None, undo: AsyncExitStack) -> Endpoint:
     record = container.record
     undo.push_async_callback(_leave, deps, record.id)
-    return await deps.networks.join(
-        record.id,
-        mode=record.host.network_mode,
-        ports=port_bindings(record),
-        netns=netns,
-        hostname=record.config.hostname,
-        mac=record.config.mac_address or None,
-        name=record.name,
-    )
+    try:
+        return await deps.networks.join(
+            record.id,
+            mode=record.host.network_mode,
+            ports=port_bindings(record),
+            netns=netns,
+            hostname=record.config.hostname,
+            mac=record.config.mac_address or None,
+            name=record.name,
+        )
+    except errors.NotFound as error:
+        raise errors.NotFound(f"failed to set up container networking: {error}") from error
 
 
 async def _leave(deps: Containers, id: str) -> None:

@@ -18,6 +18,7 @@ import select
 import sys
 
 from sampan.linux import syscalls
+from sampan.linux.title import set_title
 from sampan.runtime import message
 from sampan.runtime.cgroup.detect import hierarchies
 from sampan.runtime.launcher import helpers
@@ -106,8 +107,7 @@ def main(socket_fd: int, helper_modules: "list[str]") -> "NoReturn":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it goes when the daemon goes, not before
-    with open("/proc/self/comm", "wb") as comm:
-        comm.write(b"sampan-launcher")
+    set_title("sampan-launcher")
     os.set_inheritable(socket_fd, False)
     sock = socket.socket(fileno=socket_fd)
     syscalls.close_range(socket_fd + 1, 0xFFFFFFFF)

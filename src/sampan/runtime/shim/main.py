@@ -20,6 +20,7 @@ from sampan.base.atomicfile import write_atomic
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.process import start_ticks
+from sampan.linux.title import set_title
 from sampan.logs.writer import LogFile
 from sampan.runtime import message, rehearsal, restrict
 from sampan.runtime.cgroup.detect import cgroup_for
@@ -345,8 +346,7 @@ def run(sock: socket.socket, *, ahead: bool, example: "dict[str, Any] | None" = 
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        with open("/proc/self/comm", "wb") as comm:
-            comm.write(b"sampan-shim")
+        set_title("sampan-shim")
         newborn = _make_ahead(example) if ahead else None
         found = message.receive(sock)
         sock.close()
@@ -370,6 +370,7 @@ def _make_ahead(example: "dict[str, Any] | None") -> Newborn:
 def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:
     control = socket.socket(fileno=fds.pop(0))
     netns_fd = fds.pop(0) if body["has_netns"] else -1
+    set_title(f"sampan-shim {body['shim']['id']}")
     shim = Shim(ShimOrders(body["shim"]), control, netns_fd=netns_fd)
     for found, fd in zip(body["attaches"], fds, strict=True):
         shim.stdio.attach(AttachStream.from_json(fd, found))

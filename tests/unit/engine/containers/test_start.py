@@ -5,10 +5,12 @@ import pytest
 from fakes.engine import World, asked, play
 from sampan import errors
 from sampan.api.wire.host import HostConfig
+from sampan.api.wire.mount import Mount
 from sampan.engine.containers.create import create
 from sampan.engine.containers.inspect import inspect
 from sampan.engine.containers.record import load
 from sampan.engine.containers.start import start
+from sampan.engine.containers.states import State
 from sampan.engine.containers.wait import begin_wait
 
 
@@ -67,5 +69,122 @@ def test_starting_twice_is_not_modified(tmp_path: Path) -> None:
         with pytest.raises(errors.NotModified):
             await start(world.deps, "web")
         assert len(world.launcher.shims) == 1
+
+    play(tmp_path, scenario)
+
+
+def test_a_start_is_announced_with_its_network_and_volumes(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await create(world.deps, asked(name="web", host=HostConfig(binds=["vol:/v:ro"])))
+        world.events.seen.clear()
+        await start(world.deps, "web")
+        assert [(type, action) for type, action, _, _ in world.events.seen] == [
+            ("volume", "mount"),
+            ("network", "connect"),
+            ("container", "start"),
+        ]
+        mount = world.events.seen[0][3]
+        assert (mount["destination"], mount["read/write"], mount["driver"]) == ("/v", "false", "local")
+
+    play(tmp_path, scenario)
+
+
+def test_on_the_hosts_network_no_namespace_is_made(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await create(world.deps, asked(name="web", host=HostConfig(network_mode="host")))
+        await start(world.deps, "web")
+        assert world.launcher.namespaces == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_namespace_is_let_go_of_once_the_container_runs(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await create(world.deps, asked(name="web"))
+        await start(world.deps, "web")
+        assert [netns.is_closed for netns in world.launcher.namespaces] == [True]
+
+    play(tmp_path, scenario)
+
+
+def test_the_launcher_is_told_what_the_container_asked_for(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await create(
+            world.deps,
+            asked(name="web", tty=True, open_stdin=True, user="web", host=HostConfig(group_add=["audio"])),
+        )
+        await start(world.deps, "web")
+        request, deps = world.launcher.shim.request, world.deps
+        id = deps.registry.get("web").id
+        assert (request.tty, request.open_stdin, request.stdin_once) == (True, True, False)
+        assert (request.user, request.groups) == ("web", ["audio"])
+        assert (request.exec_dir, request.exit_path) == (deps.paths.exec_dir(id), deps.paths.exit_path(id))
+        assert request.log["path"] == deps.paths.log_path(id)
+        assert request.rootfs == deps.snapshotter.mounts(id)
+
+    play(tmp_path, scenario)
+
+
+def test_a_bind_makes_its_source_but_a_mount_wants_it(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        made, missing = tmp_path / "made" / "deep", tmp_path / "missing"
+        await create(world.deps, asked(name="web", host=HostConfig(binds=[f"{made}:/x"])))
+        await start(world.deps, "web")
+        assert made.is_dir()
+        missing.mkdir()
+        mount = Mount(type="bind", source=str(missing), target="/x")
+        await create(world.deps, asked(name="strict", host=HostConfig(mounts=[mount])))
+        missing.rmdir()
+        with pytest.raises(errors.InvalidArgument) as caught:
+            await start(world.deps, "strict")
+        assert str(caught.value) == (
+            f'invalid mount config for type "bind": bind source path does not exist: {missing}'
+        )
+
+    play(tmp_path, scenario)
+
+
+def test_a_source_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        (tmp_path / "file").touch()
+        path = tmp_path / "file" / "x"
+        await create(world.deps, asked(name="web", host=HostConfig(binds=[f"{path}:/x"])))
+        with pytest.raises(errors.InvalidArgument) as caught:
+            await start(world.deps, "web")
+        assert str(caught.value) == f"error while creating mount source path '{path}': mkdir {path}: not a directory"
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (State.PAUSED, "cannot start a paused container, try unpause instead"),
+        (State.REMOVING, "container is marked for removal and cannot be started"),
+        (State.DEAD, "container is marked for removal and cannot be started"),
+    ],
+)
+def test_some_states_cannot_be_started_from(tmp_path: Path, state: State, message: str) -> None:
+    async def scenario(world: World) -> None:
+        await create(world.deps, asked(name="web"))
+        world.deps.registry.get("web").state = state
+        with pytest.raises(errors.Conflict) as caught:
+            await start(world.deps, "web")
+        assert str(caught.value) == message
+        assert world.launcher.shims == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_second_start_forgets_the_exit_record_of_the_first_run(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        created = await create(world.deps, asked(name="web"))
+        await start(world.deps, "web")
+        path = Path(world.deps.paths.exit_path(created.id))
+        path.write_text("{}")
+        world.launcher.shim.end(1)
+        await begin_wait(world.deps, "web").result()
+        await start(world.deps, "web")
+        assert not path.exists()
 
     play(tmp_path, scenario)
