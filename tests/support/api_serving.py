@@ -1,12 +1,14 @@
 """A running API server on a unix socket, and the raw client that its tests speak through."""
 
 import asyncio
+import json
 import logging
 import os
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import quote
 
 from fakes.api_backend import FakeBackend
 from sampan.api.server.app import build_app
@@ -115,3 +117,35 @@ def serve(body: Body, *, logged: str = "") -> None:
         logging.getLogger().removeHandler(handler)
     messages = [record.getMessage() for record in noise]
     assert [message[: len(logged)] for message in messages] == ([logged] if logged else [])
+
+
+def filters(**wanted: object) -> str:
+    """The query parameter."""
+    return "filters=" + quote(json.dumps(wanted))
+
+
+def check_answer(method: str, target: str, body: bytes, *, status: int, part: str) -> None:
+    """The endpoint answers with `part` in the body, with the headers of every answer, and the connection lives on."""
+
+    async def check(client: Client, backend: FakeBackend) -> None:
+        answer = await client.ask(method, target, body)
+        assert (answer.status, part in answer.body.decode()) == (status, True), answer.body
+        assert answer.headers["api-version"] == "1.51"
+        assert answer.headers["ostype"] == "linux"
+        assert answer.headers["server"].startswith("Sampan/")
+        assert ("content-length" in answer.headers) is (status != 204 and "transfer-encoding" not in answer.headers)
+        assert (await client.ask("GET", "/_ping")).status == 200
+
+    serve(check)
+
+
+def check_refusal(method: str, target: str, body: bytes, *, status: int, message: str) -> None:
+    """The endpoint refuses with exactly this message, and the connection lives on."""
+
+    async def check(client: Client, backend: FakeBackend) -> None:
+        answer = await client.ask(method, target, body)
+        assert (answer.status, json.loads(answer.body)) == (status, {"message": message})
+        assert answer.headers["content-type"] == "application/json"
+        assert (await client.ask("GET", "/_ping")).status == 200
+
+    serve(check)

@@ -17,6 +17,16 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
+def make_durable(path: str) -> None:
+    """Bring a file that `write_atomic` wrote with `durable=False` to the disk after all, with its name."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    sync_directory(os.path.dirname(path))
+
+
 def write_atomic(path: str, content: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
     """Replace `path` by `content` in one step; `durable=False` leaves the two fsyncs out (for state below /run)."""
     folder, name = os.path.split(path)

@@ -56,7 +56,6 @@ def remove_exec_dir(exec_dir: str) -> None:
         except FileNotFoundError:
             continue
     try:
-        os.rmdir(f"{exec_dir}/rootfs")
         os.rmdir(exec_dir)
     except OSError:
         _remove_tree(exec_dir)

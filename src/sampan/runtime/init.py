@@ -149,7 +149,8 @@ def _make_root(stage: Stage) -> Root:
     syscalls.mount("", "/", "", c.MS_REC | propagation)
     for step in stage.steps:
         _attempt(step, step.prepare)
-    staging = f"{stage.orders.exec_dir}/rootfs"
+    # The shim's directory serves as the place to mount on: in this mount namespace nobody else sees it.
+    staging = stage.orders.exec_dir
     rootfs.mount_root(stage.orders.rootfs, staging)
     root = Root(stage.enter_cgroup)
     root.fd = rootfs.enter_root(staging)

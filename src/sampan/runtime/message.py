@@ -61,6 +61,8 @@ def receive(sock: socket.socket) -> "tuple[Message, list[int]] | None":
         raise ValueError("a message was cut short")
     text = packet[1:]
     if packet[:1] == b"M":
+        if not fds:
+            raise ValueError("a long message came without its text")
         memfd = fds.pop(0)
         try:
             text = os.pread(memfd, os.fstat(memfd).st_size, 0)

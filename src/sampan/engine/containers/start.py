@@ -82,9 +82,10 @@ async def _launch(deps: Containers, container: Container) -> None:
         )
         # The launcher looks for a namespace while this thread writes files.
         netns, request = await concurrently(_new_netns(deps, container, undo), _prepare(deps, container))
-        shim, endpoint, _ = await concurrently(
-            _launch_shim(deps, container, request, netns, undo),
+        # The endpoint first: its netlink messages go out in a thread, which the rest need not wait for.
+        endpoint, shim, _ = await concurrently(
             _join(deps, container, netns, undo),
+            _launch_shim(deps, container, request, netns, undo),
             deps.database.write(lambda transaction: set_wanted(transaction, record.id, wanted=True)),
         )
         hostfiles.add_own_address(deps.paths.container_dir(record.id), record, endpoint)

@@ -1,7 +1,8 @@
 """What happens when a container's first process ends; one aio task for each running container.
 
-Order       1. the endpoint is given back  2. the state moves  3. `die`  4. waiters are woken  5. --rm removes.
-            A client that waited for the exit may use the container's ports and name (--rm: after `removed`) at once.
+Order       1. published ports are given back  2. the state moves  3. `die`  4. waiters are woken  5. what else there is
+            of the endpoint goes  6. --rm removes. A client that waited for the exit may use the container's ports and
+            name (--rm: after `removed`) at once; an endpoint without ports concerns nobody, so nobody waits for it.
 """
 
 import logging
@@ -50,11 +51,9 @@ def outcome_of(record: ExitRecord) -> Outcome:
 async def settle(deps: Containers, container: Container, outcome: Outcome) -> None:
     """Make the container an exited one; the caller holds its lock."""
     endpoint = deps.networks.endpoint(container.id)
-    try:
-        await deps.networks.leave(container.id)
-    except (errors.Error, OSError, TimeoutError):
-        # The exit is a fact whatever the network says; reconciliation at the next start removes what is left.
-        _log.exception("container %s: its network endpoint could not be removed", container.id[:12])
+    is_to_be_removed = container.record.host.auto_remove and not container.is_restarting
+    if endpoint is not None and endpoint.published:
+        await _leave(deps, container)
     container.ended(outcome)
     if endpoint is not None:
         notify_network(deps, container, "disconnect", endpoint)
@@ -64,5 +63,15 @@ async def settle(deps: Containers, container: Container, outcome: Outcome) -> No
     duration_s = max(0, outcome.finished_at_ns - outcome.started_at_ns) // NS_PER_S
     notify(deps, container, "die", exitCode=str(outcome.exit_code), execDuration=str(duration_s))
     container.wake("not-running", "next-exit")
-    if container.record.host.auto_remove and not container.is_restarting:
+    if endpoint is not None and not endpoint.published:
+        await _leave(deps, container)
+    if is_to_be_removed:
         await remove_locked(deps, container, volumes=True)
+
+
+async def _leave(deps: Containers, container: Container) -> None:
+    try:
+        await deps.networks.leave(container.id)
+    except (errors.Error, OSError, TimeoutError):
+        # The exit is a fact whatever the network says; reconciliation at the next start removes what is left.
+        _log.exception("container %s: its network endpoint could not be removed", container.id[:12])

@@ -5,7 +5,7 @@ Life        launched ──(init ready, daemon says start)──▶ running ─�
 Files       <exec_dir>/shim.sock    control connections
             <exec_dir>/state.json   {"pid", "start_ticks", "shim_pid", "shim_ticks", "cgroup", "exit_path"}: what
                                     `runtime.cleanup` needs if this process dies
-            <exit_path>             the exit record, written durably before anybody hears of the end
+            <exit_path>             the exit record: written before anybody hears of the end, on the disk right after
 At the end  drained output, closed log, exit record, no cgroups, no exec_dir: in this order, then the exit event; so who
             has heard of the exit may start or remove the container again at once.
 """
@@ -16,7 +16,7 @@ import sys
 import time
 
 from sampan.base import jsontext
-from sampan.base.atomicfile import write_atomic
+from sampan.base.atomicfile import make_durable, write_atomic
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.process import start_ticks
@@ -73,7 +73,6 @@ class Shim:
     def _open_directory(self) -> None:
         os.mkdir(self.orders.exec_dir, 0o700)
         os.chdir(self.orders.exec_dir)  # a socket's address has 108 bytes at most: bind by its short name
-        os.mkdir("rootfs")  # where init mounts the root, in its own mount namespace
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(SOCKET)
         self._listener.listen(8)
@@ -132,7 +131,9 @@ class Shim:
             "cgroup": self.cgroup.path,
             "exit_path": orders.exit_path,
         }
-        write_atomic(f"{orders.exec_dir}/{STATE}", jsontext.dumps(state).encode(), durable=False)
+        # In place: before this file is whole, init has not been told to become anything.
+        with open(f"{orders.exec_dir}/{STATE}", "wb") as file:
+            file.write(jsontext.dumps(state).encode())
         send_launch(newborn, orders, init_part, self.cgroup, pipes, netns_fd=self._netns_fd)
         if pipes is not None:
             pipes.close_theirs()
@@ -300,12 +301,14 @@ class Shim:
         if self.log is not None:
             self.log.close(time.time_ns())
             self.log = None
-        write_atomic(self.orders.exit_path, jsontext.dumps(record.to_json()).encode())
+        content = jsontext.dumps(record.to_json()).encode()
+        write_atomic(self.orders.exit_path, content, durable=False)
         remove_cgroup(self.cgroup)
         self.loop.unwatch(self._listener.fileno())
         self._listener.close()
         remove_exec_dir(self.orders.exec_dir)
         self.tell({"event": "exit", "record": record.to_json()})
+        make_durable(self.orders.exit_path)
         self.loop.after(LINGER_S, self.loop.stop)
         self._leave_when_served()
 

@@ -7,13 +7,13 @@ import pytest
 from aiohttp.web_response import StreamResponse
 
 from sampan import errors
-from sampan.api.server import absent, containers, execs, images, system
+from sampan.api.server import absent, containers, execs, images, networks, system
 from sampan.api.server.call import Call
 from sampan.api.server.hijack import HIJACKABLE
 from sampan.api.server.routing import NEWEST, Route, Router, split_version
 from sampan.api.server.upgrade import connect
 
-ALL = (*system.ROUTES, *containers.ROUTES, *execs.ROUTES, *images.ROUTES, *absent.ROUTES)
+ALL = (*system.ROUTES, *containers.ROUTES, *execs.ROUTES, *images.ROUTES, *networks.ROUTES, *absent.ROUTES)
 
 
 async def nothing(call: Call) -> StreamResponse:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from fakes.engine import World, asked, engine
-from sampan import errors
 from sampan.api.wire.host import HostConfig
 from sampan.engine.containers.create import create
 from sampan.engine.containers.list import command_text, list_
@@ -73,34 +72,6 @@ def test_a_limit_takes_the_newest(tmp_path: Path) -> None:
 
 def test_before_and_since_compare_ages(tmp_path: Path) -> None:
     assert names(tmp_path, {"before": ["new"], "since": ["old"]}, all=True) == ["mid"]
-
-
-@pytest.mark.parametrize(
-    ("filters", "message"),
-    [
-        ({"foo": ["x"]}, "invalid filter 'foo'"),
-        (
-            {"status": ["x"]},
-            "invalid filter 'status=x': invalid value for state (x): must be one of "
-            "created, running, paused, restarting, removing, exited, dead",
-        ),
-        ({"before": ["nosuch"]}, "No such container: nosuch"),
-        ({"exited": ["x"]}, "invalid filter 'exited=x': strconv.Atoi: parsing \"x\": invalid syntax"),
-        ({"publish": ["x"]}, 'error while looking up for publish x: strconv.ParseUint: parsing "x": invalid syntax'),
-        (
-            {"health": ["x"]},
-            "invalid filter 'health=x': invalid value for health (x): "
-            "must be one of none, starting, healthy, unhealthy",
-        ),
-        ({"is-task": ["x"]}, "invalid filter 'is-task=[x]'"),
-    ],
-)
-def test_wrong_filters_are_refused_in_dockers_words(
-    tmp_path: Path, filters: dict[str, list[str]], message: str
-) -> None:
-    with pytest.raises(errors.Error) as caught:
-        names(tmp_path, filters)
-    assert str(caught.value) == message
 
 
 def test_a_summary_tells_what_docker_ps_shows(tmp_path: Path) -> None:

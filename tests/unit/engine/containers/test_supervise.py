@@ -36,7 +36,8 @@ def test_a_container_whose_end_cannot_be_learnt_is_not_left_running(tmp_path: Pa
         world.launcher.shim.exit.set_exception(errors.Internal("helper was killed"))
         assert (await waiter.result()).status_code == 255
         assert (await inspect(world.deps, "web")).state.error == "helper was killed"
-        assert not world.networks.endpoints
+        async with world.deps.locks(world.deps.registry.get("web").id):
+            assert not world.networks.endpoints
 
     play(tmp_path, scenario)
 

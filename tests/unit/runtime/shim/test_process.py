@@ -193,10 +193,14 @@ def test_pipes_without_input_read_as_an_empty_file() -> None:
 
 def test_pipes_lead_from_end_to_end_and_none_is_inherited() -> None:
     pipes = Pipes(with_input=True)
-    for source, sink in ((0, 0), (1, 1), (2, 2)):
-        write, read = (pipes.ours[source], pipes.theirs[sink]) if not source else (pipes.theirs[sink], pipes.ours[source])
-        os.write(write, b"%d" % source)
-        assert os.read(read, 10) == b"%d" % source
+    ways = [
+        (pipes.ours[0], pipes.theirs[0]),
+        (pipes.theirs[1], pipes.ours[1]),
+        (pipes.theirs[2], pipes.ours[2]),
+    ]
+    for write, read in ways:
+        os.write(write, b"%d" % write)
+        assert os.read(read, 10) == b"%d" % write
     assert not any(os.get_inheritable(fd) for fd in (*pipes.ours, *pipes.theirs))
     pipes.close_theirs()
     pipes.close_ours()

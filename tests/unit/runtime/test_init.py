@@ -1,0 +1,188 @@
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sampan.base import jsontext
+from sampan.linux import syscalls
+from sampan.runtime import init, message
+from sampan.runtime.restrict import StageError
+from sampan.runtime.steps import Root, Step
+from support import children
+
+Pair = tuple[socket.socket, socket.socket]
+ORDERS: dict[str, Any] = {
+    "id": "c1",
+    "spec": {"process": {}, "linux": {"namespaces": [{"type": "mount"}, {"type": "cgroup"}]}},
+    "rootfs": [],
+    "user": "",
+    "groups": [],
+    "create_cwd": True,
+    "tty": False,
+    "exec_dir": "/run/c1",
+}
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    shim, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    shim.settimeout(5)
+    yield shim, sync
+    shim.close()
+    sync.close()
+
+
+def body(**changes: object) -> dict[str, Any]:
+    return {"init": jsontext.dumps({**ORDERS, **changes}), "cgroup_folders": {}}
+
+
+def said(shim: socket.socket) -> dict[str, Any]:
+    found = message.receive(shim)
+    assert found is not None
+    return found[0]
+
+
+def test_home_is_set_only_where_it_was_not() -> None:
+    assert init.with_home(["A=1"], "/root") == ["A=1", "HOME=/root"]
+    assert init.with_home(["HOME=/mine"], "/root") == ["HOME=/mine"]
+    assert init.with_home(["HOME="], "/root") == ["HOME="]
+    assert init.with_home(["HOMER=x"], "/") == ["HOMER=x", "HOME=/"]
+
+
+@pytest.mark.parametrize(
+    ("linux", "expected"),
+    [
+        ({"namespaces": [{"type": "pid"}, {"type": "cgroup"}]}, True),
+        ({"namespaces": [{"type": "cgroup", "path": "/proc/1/ns/cgroup"}]}, False),
+        ({"namespaces": [{"type": "pid"}]}, False),
+        ({"namespaces": None}, False),
+        (None, False),
+    ],
+)
+def test_a_cgroup_namespace_of_its_own_is_one_without_a_path(linux: dict[str, Any] | None, expected: bool) -> None:
+    assert init.has_cgroup_namespace({"linux": linux}) is expected
+
+
+def test_a_failure_is_reported_with_the_exit_code_that_a_shell_would_give(pair: Pair) -> None:
+    shim, sync = pair
+    init.report(sync, StageError("not found", 127))
+    init.report(sync, OSError("no space"))
+    assert said(shim) == {"event": "error", "message": "not found", "exit_code": 127}
+    assert said(shim) == {"event": "error", "message": "no space", "exit_code": 128}
+
+
+def test_the_cgroups_are_joined_through_the_descriptors_of_the_shim_once(pair: Pair, tmp_path: Path) -> None:
+    shim, sync = pair
+    stage = init.Stage(sync, body(spec={"process": {}, "linux": {}}), [-1, -1, -1])
+    paths = [tmp_path / "memory", tmp_path / "pids"]
+    fds = [os.open(path, os.O_CREAT | os.O_WRONLY) for path in paths]
+    message.send(shim, {"event": "cgroup"}, fds)
+    for fd in fds:
+        os.close(fd)
+    stage.enter_cgroup()
+    stage.enter_cgroup()  # the cgroup mount asks first, then everybody
+    assert [path.read_text() for path in paths] == ["0", "0"]
+
+
+def test_a_shim_that_goes_away_before_the_cgroups_ends_the_start(pair: Pair) -> None:
+    shim, sync = pair
+    shim.close()
+    with pytest.raises(StageError, match="shim went away"):
+        init.enter_cgroup(sync)
+
+
+def test_descriptors_are_taken_in_their_order(pair: Pair) -> None:
+    stage = init.Stage(pair[1], body(), [10, 11, 12, 13])
+    assert (stage.stdio, stage.netns_fd, stage.has_cgroup_ns) == ((10, 11, 12), 13, True)
+
+
+def test_a_terminal_brings_no_descriptors_and_a_shared_network_no_namespace(pair: Pair) -> None:
+    assert init.Stage(pair[1], body(tty=True), [13]).netns_fd == 13
+    stage = init.Stage(pair[1], body(tty=True), [])
+    assert (stage.stdio, stage.netns_fd) == (None, -1)
+
+
+def test_the_standard_streams_of_root_keep_their_owner() -> None:
+    def owned() -> None:
+        before = [os.fstat(fd).st_uid for fd in range(3)]
+        init.own_stdio(0)
+        assert [os.fstat(fd).st_uid for fd in range(3)] == before
+
+    assert children.code_of(owned) == 0
+
+
+def test_the_null_device_of_the_host_is_never_given_to_a_user() -> None:
+    def owned() -> None:
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in range(3):
+            os.dup2(null, fd)
+        init.own_stdio(os.getuid() or 65534)
+        assert os.stat(os.devnull).st_uid == before
+
+    before = os.stat(os.devnull).st_uid
+    assert children.code_of(owned) == 0
+
+
+class Failing(Step):
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+    def describe(self) -> str:
+        return "bind /data on /srv"
+
+    def execute(self, root: Root) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(2, "No such file or directory", "/data"), "bind /data on /srv: no such file or directory ('/data')"),
+        (OSError(1, "Operation not permitted"), "bind /data on /srv: operation not permitted"),
+        (OSError("odd"), "bind /data on /srv: odd"),
+    ],
+)
+def test_a_failing_step_is_told_with_what_it_was_about(error: OSError, expected: str) -> None:
+    with pytest.raises(StageError) as caught:
+        init._run_steps([Failing(error)], Root(lambda: None))
+    assert (str(caught.value), caught.value.exit_code) == (expected, 128)
+
+
+def run(sync: socket.socket) -> None:
+    init.run(sync, lambda: None)
+
+
+def test_orders_that_make_no_sense_are_reported_and_the_process_ends(pair: Pair) -> None:
+    shim, sync = pair
+    message.send(shim, {"event": "launch"})
+    assert children.code_of(lambda: run(sync)) == 1
+    assert said(shim) == {"event": "error", "message": "KeyError: 'init'", "exit_code": 128}
+
+
+def test_a_shim_that_goes_away_before_the_launch_takes_its_init_along_in_silence(pair: Pair) -> None:
+    shim, sync = pair
+
+    def alone() -> None:
+        shim.close()
+        run(sync)
+
+    pid = children.fork(alone)
+    shim.close()
+    assert children.code(pid) == 1
+
+
+def test_init_is_not_dumpable_before_it_hears_anything(pair: Pair) -> None:
+    shim, sync = pair
+
+    def check() -> None:
+        # PR_GET_DUMPABLE of prctl(2)
+        message.send(sync, {"dumpable": syscalls.prctl(3)})
+
+    pid = children.fork(lambda: init.run(sync, check))
+    assert said(shim) == {"dumpable": 0}
+    message.send(shim, {"event": "nothing"})
+    assert said(shim)["event"] == "error"
+    assert children.code(pid) == 1
