@@ -19,15 +19,17 @@ from typing import Any
 
 from sampan import errors
 from sampan.api.wire.container import ContainerConfig
+from sampan.api.wire.exec import ExecConfig
 from sampan.api.wire.host import HostConfig
 from sampan.api.wire.network import NetworkingConfig
 from sampan.base.clock import Clock
 from sampan.base.locks import Keyed
 from sampan.base.tasks import TaskScope
 from sampan.engine.containers.collaborators import Containers, Paths
-from sampan.engine.containers.create import CreateRequest
+from sampan.engine.containers.create import CreateRequest, create
 from sampan.engine.containers.record import COMPONENT, MIGRATIONS
 from sampan.engine.containers.registry import Registry
+from sampan.engine.containers.start import start
 from sampan.engine.execs.registry import ExecRegistry, Execs
 from sampan.engine.host import HostFacts
 from sampan.engine.logs import DirectoryWatcher
@@ -57,6 +59,16 @@ class Started:
     started_at_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class ExecRequest:
+    """What a shim was asked to run; the stream's descriptor is closed."""
+
+    process: dict[str, Any]
+    user: str
+    groups: list[str]
+    stream: AttachStream | None
+
+
 class FakeShim:
     """A shim whose process ends when the test, or a signal, says so."""
 
@@ -70,6 +82,8 @@ class FakeShim:
         self.is_discarded = False
         self.exit: asyncio.Future[ExitRecord] = asyncio.get_running_loop().create_future()
         self.execs: dict[str, asyncio.Future[int]] = {}
+        self.exec_requests: dict[str, ExecRequest] = {}
+        self.polled: dict[str, int] = {}
         self.pid = 4242
 
     async def start(self) -> Started:
@@ -113,10 +127,11 @@ class FakeShim:
         if self._launcher.start_error is not None:
             raise self._launcher.start_error
         self.execs[exec_id] = asyncio.get_running_loop().create_future()
+        self.exec_requests[exec_id] = ExecRequest(process, user, groups, stream)
         return 4343
 
     async def poll_exec(self, exec_id: str) -> int | None:
-        return None
+        return self.polled.get(exec_id)
 
     async def wait_exec(self, exec_id: str) -> int:
         return await asyncio.shield(self.execs[exec_id])
@@ -361,3 +376,17 @@ def play(folder: Path, scenario: Callable[[World], Awaitable[None]], image: RunC
             await scenario(world)
 
     asyncio.run(main())
+
+
+ECHO = ExecConfig(cmd=["echo", "a"], attach_stdout=True)
+
+
+def play_execs(folder: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
+    """Run a scenario in a world with a running container, "web"."""
+
+    async def with_container(world: World) -> None:
+        await create(world.deps, asked(name="web"))
+        await start(world.deps, "web")
+        await scenario(world)
+
+    play(folder, with_container)

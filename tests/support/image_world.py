@@ -202,3 +202,16 @@ def run(awaitable: Awaitable[T]) -> T:
         return await awaitable
 
     return asyncio.run(main())
+
+
+LAYERS = [tar_of({"x": b"1", "d/y": b"22"}), tar_of({"z": b"333"})]
+
+
+def load(world: World, archive: bytes) -> str:
+    """Load an archive; what was said about it."""
+
+    async def use(store: ImageStore) -> str:
+        return await said(store.load(stream_of(archive)))
+
+    text: str = world.run(use=use)
+    return text

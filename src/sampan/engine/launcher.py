@@ -63,7 +63,7 @@ class Launcher:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        image = interpreter.sealed_copy(interpreter.real_interpreter())
+        image = interpreter.guarded(interpreter.real_interpreter())
         try:
             # Popen with these arguments uses vfork(2) and execve(2): safe in a process with threads.
             self._process = subprocess.Popen(

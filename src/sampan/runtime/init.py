@@ -15,7 +15,7 @@ It is cloned by the shim into new PID, UTS and IPC namespaces, often ahead of ne
 
 Ahead       The mount namespace is not made ahead: it has to see what the host has mounted when the container starts.
 Security    Not dumpable until execve: nothing in the container can trace it, read its memory or open its
-            /proc/<pid>/exe, which is a sealed copy of the interpreter in any case (`runtime.launcher.interpreter`). It
+            /proc/<pid>/exe, which leads to no writable file in any case (`runtime.launcher.interpreter`). It
             holds no descriptor of a host directory once the root is entered.
 """
 

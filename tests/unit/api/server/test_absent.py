@@ -1,6 +1,7 @@
 import pytest
 
 from fakes.api_backend import FakeBackend
+from sampan.api.server import absent
 from support.api_serving import Client, check_refusal, serve
 
 REFUSALS = [
@@ -26,5 +27,17 @@ def test_swarm_endpoints_say_that_there_is_no_swarm() -> None:
         for target in ("/swarm", "/v1.51/nodes", "/services/x/logs", "/secrets"):
             answer = await client.ask("GET", target)
             assert (answer.status, b"not a swarm manager" in answer.body) == (503, True)
+
+    serve(check)
+
+
+def test_every_route_refuses_with_a_reason() -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        for route in absent.ROUTES:
+            answer = await client.ask(route.method, route.pattern.replace("{ref*}", "a/b").replace("{ref}", "a"))
+            assert answer.status in (501, 503), route
+            if route.method != "HEAD":
+                assert "available" in str(answer.body) or "swarm manager" in str(answer.body)
+        assert backend.calls == []
 
     serve(check)

@@ -1,9 +1,10 @@
 import asyncio
+import json
 
 import pytest
 
 from fakes.api_backend import FakeBackend
-from sampan.api.server.backend import LogsOptions
+from sampan.api.server.backend import AttachOptions, LogsOptions
 from support.api_serving import Client, check_answer, check_refusal, filters, serve
 
 ANSWERS = [
@@ -159,5 +160,38 @@ def test_a_wait_ends_with_its_client() -> None:
         await backend.cancelled.wait()
         await asyncio.sleep(0)
         assert ("waiter closed",) in backend.calls
+
+    serve(check)
+
+
+def test_the_engine_gets_what_the_client_asked_for() -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        await client.ask("POST", "/containers/create?name=web&platform=linux/arm64", b'{"Image":"i","Cmd":["a"]}')
+        await client.ask("POST", "/containers/c1/kill")
+        await client.ask("DELETE", "/containers/c1?force=1&v=0")
+        await client.ask("POST", "/containers/c1/resize?h=24&w=80")
+        await client.ask("POST", "/containers/c1/restart?t=5&signal=INT")
+        (_, wanted), *others = backend.calls
+        assert (wanted.name, wanted.platform, wanted.config.cmd) == ("web", "linux/arm64", ["a"])
+        assert others == [("kill", ""), ("remove", True, False), ("resize", 24, 80), ("restart", "INT", 5)]
+
+    serve(check)
+
+
+@pytest.mark.parametrize(("flag", "size"), [("1", True), ("true", True), ("0", False), ("", False)])
+def test_sizes_are_told_only_when_asked_for(flag: str, size: bool) -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        answer = await client.ask("GET", f"/containers/c1/json?size={flag}")
+        assert ("SizeRw" in json.loads(answer.body)) is size
+
+    serve(check)
+
+
+def test_an_attach_passes_its_flags_on() -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        client.send("POST", "/containers/c1/attach?stream=1&stdin=1&stderr=1&detachKeys=ctrl-a", Upgrade="tcp")
+        await client.head()
+        wanted = AttachOptions(stdin=True, stdout=False, stderr=True, stream=True, logs=False, detach_keys="ctrl-a")
+        assert backend.calls == [("attach", wanted)]
 
     serve(check)

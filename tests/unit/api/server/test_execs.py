@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
-from support.api_serving import check_answer, check_refusal
+from fakes.api_backend import FakeBackend
+from support.api_serving import Client, check_answer, check_refusal, serve
 
 ANSWERS = [
     ("POST", "/containers/c1/exec", b'{"Cmd":["true"]}', 201, '{"Id":"e'),
@@ -33,3 +36,31 @@ def test_endpoints_answer_as_docker_does(method: str, target: str, body: bytes, 
 @pytest.mark.parametrize(("method", "target", "body", "status", "message"), REFUSALS)
 def test_endpoints_refuse_in_dockers_words(method: str, target: str, body: bytes, status: int, message: str) -> None:
     check_refusal(method, target, body, status=status, message=message)
+
+
+@pytest.mark.parametrize(
+    ("version", "tty", "size"), [("1.51", True, (24, 80)), ("1.41", True, None), ("1.51", False, None)]
+)
+def test_the_size_of_a_console_counts_with_a_terminal_and_from_version_1_42_on(
+    version: str, tty: bool, size: tuple[int, int] | None
+) -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        body = {"Cmd": ["a"], "Tty": tty, "ConsoleSize": [24, 80]}
+        await client.ask("POST", f"/v{version}/containers/c1/exec", json.dumps(body).encode())
+        del body["Cmd"]
+        client.send("POST", f"/v{version}/exec/c1/start", json.dumps(body).encode(), Upgrade="tcp")
+        await client.head()
+        (_, config), started = backend.calls
+        assert config.console_size == size
+        assert started == ("exec start", tty, size)
+
+    serve(check)
+
+
+def test_a_detached_start_waits_for_no_stream() -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        assert (await client.ask("POST", "/exec/c1/start", b'{"Detach":true}')).status == 200
+        await client.ask("POST", "/exec/c1/resize?h=1&w=2")
+        assert backend.calls == [("exec detached",), ("exec resize", 1, 2)]
+
+    serve(check)

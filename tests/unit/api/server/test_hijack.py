@@ -13,43 +13,6 @@ ATTACH = "/v1.51/containers/c1/attach?stream=1&stdin=1&stdout=1"
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 
-def test_an_upgrade_is_answered_101_with_the_stream_type_of_the_session() -> None:
-    async def body(client: Client, backend: FakeBackend) -> None:
-        client.send("POST", ATTACH, **UPGRADE)
-        raw = await client.reader.readuntil(b"\r\n\r\n")
-        assert raw == (
-            b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\n"
-            b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-        )
-        client.writer.write_eof()
-        assert await client.reader.read() == b"<end>"
-
-    serve(body)
-
-
-@pytest.mark.parametrize(
-    ("version", "tty", "kind"),
-    [("1.51", True, "raw"), ("1.42", False, "multiplexed"), ("1.41", False, "raw")],
-)
-def test_the_stream_type_depends_on_terminal_and_version(version: str, tty: bool, kind: str) -> None:
-    async def body(client: Client, backend: FakeBackend) -> None:
-        backend.tty = tty
-        client.send("POST", f"/v{version}/containers/c1/attach?stream=1", **UPGRADE)
-        status, headers = await client.head()
-        assert (status, headers["content-type"]) == (101, f"application/vnd.docker.{kind}-stream")
-
-    serve(body)
-
-
-def test_without_an_upgrade_the_answer_is_200_and_raw() -> None:
-    async def body(client: Client, backend: FakeBackend) -> None:
-        client.send("POST", ATTACH)
-        raw = await client.reader.readuntil(b"\r\n\r\n")
-        assert raw == b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
-
-    serve(body)
-
-
 @pytest.mark.parametrize("upgrade", [UPGRADE, {}])
 def test_bytes_sent_together_with_the_head_reach_the_session(upgrade: dict[str, str]) -> None:
     async def body(client: Client, backend: FakeBackend) -> None:
@@ -162,36 +125,12 @@ def test_a_connection_that_served_other_requests_can_be_hijacked() -> None:
     serve(body)
 
 
-def test_a_refused_hijack_leaves_the_connection_usable() -> None:
-    async def body(client: Client, backend: FakeBackend) -> None:
-        answer = await client.ask("POST", "/containers/nope/attach", **UPGRADE)
-        assert (answer.status, answer.body) == (404, b'{"message":"No such container: nope"}\n')
-        assert (await client.ask("GET", "/_ping")).body == b"OK"
-        client.send("POST", ATTACH, **UPGRADE)
-        assert (await client.head())[0] == 101
-
-    serve(body)
-
-
 def test_a_request_right_behind_a_refused_hijack_is_served() -> None:
     async def body(client: Client, backend: FakeBackend) -> None:
         client.send("POST", "/containers/nope/attach", **UPGRADE)
         client.send("GET", "/_ping")
         assert (await client.answer()).status == 404
         assert (await client.answer()).body == b"OK"
-
-    serve(body)
-
-
-def test_a_hijack_pipelined_behind_another_request_is_refused() -> None:
-    async def body(client: Client, backend: FakeBackend) -> None:
-        client.writer.write(
-            b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\nPOST /containers/c1/attach HTTP/1.1\r\nHost: d\r\n\r\n"
-        )
-        assert (await client.answer()).status == 200
-        assert (await client.answer()).status == 400
-        assert backend.session is not None
-        assert backend.session.closed
 
     serve(body)
 
@@ -216,7 +155,7 @@ def test_two_hundred_hijacks_leave_no_descriptor_behind() -> None:
             await one.reader.read()
             one.writer.close()
             await one.writer.wait_closed()
-        await asyncio.sleep(0.01)
-        assert len(os.listdir("/proc/self/fd")) <= before + 2
+        while len(os.listdir("/proc/self/fd")) > before + 2:
+            await asyncio.sleep(0.001)  # the server notices the ends a little later; serve() limits the patience
 
     serve(body)

@@ -85,3 +85,40 @@ def test_an_error_of_a_load_comes_in_its_stream() -> None:
         assert (answer.status, last) == (200, {"errorDetail": {"message": "no manifest"}, "error": "no manifest"})
 
     serve(check)
+
+
+def test_the_engine_gets_what_the_client_asked_for() -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        await client.ask("GET", "/images/json?all=1&" + filters(dangling={"true": True}, label=["a"]))
+        await client.ask("GET", "/v1.40/images/json?filter=box")
+        await client.ask("DELETE", "/images/img:1?force=1&noprune=1")
+        await client.ask("POST", "/images/img/tag?repo=r")
+        await client.ask(
+            "POST", "/images/create?fromSrc=-&repo=r&changes=ENV+A%3Db&changes=CMD+x&platform=linux", b"ab"
+        )
+        *first, (name, size, wanted) = backend.calls
+        assert first == [
+            ("images", True, {"dangling": ["true"], "label": ["a"]}),
+            ("images", False, {"reference": ["box"]}),
+            ("rmi", "img:1", True, False),
+            ("tag", "img", "r", ""),
+        ]
+        assert (name, size) == ("import", 2)
+        assert wanted == {
+            "repository": "r",
+            "tag": "",
+            "message": "Imported from -",
+            "changes": ["ENV A=b", "CMD x"],
+            "platform": "",
+        }
+
+    serve(check)
+
+
+def test_an_archive_comes_as_a_tar_in_the_order_asked_for() -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        answer = await client.ask("GET", "/images/get?names=img2&names=img1")
+        assert answer.headers["content-type"] == "application/x-tar"
+        assert answer.body == b"img2" * 1000 + b"img1" * 1000
+
+    serve(check)

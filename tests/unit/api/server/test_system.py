@@ -55,3 +55,14 @@ def test_events_stream_until_the_client_goes() -> None:
         await backend.cancelled.wait()
 
     serve(check)
+
+
+@pytest.mark.parametrize(("query", "bounds"), [("", (None, None)), ("since=0&until=9", (1, 9_000_000_000))])
+def test_no_bound_is_not_the_same_as_a_bound_of_nothing(query: str, bounds: tuple[int | None, int | None]) -> None:
+    async def check(client: Client, backend: FakeBackend) -> None:
+        client.send("GET", f"/events?{query}")
+        await client.head()
+        await client.chunk()
+        assert backend.calls == [("events", *bounds, {})]
+
+    serve(check)

@@ -55,7 +55,10 @@ class World:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
         def live() -> None:
-            ours.close()
+            # What execve closes in a real container's process.
+            for sock in (ours, *self.sockets):
+                sock.close()
+            pipes.close_ours()
             for number, fd in enumerate(pipes.theirs):
                 os.dup2(fd, number)
             life(theirs)

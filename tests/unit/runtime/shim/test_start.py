@@ -29,7 +29,7 @@ class FakeCgroup:
         self.done.append("create")
         assert self.far is not None
         try:
-            self.far.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self.far.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             self.heard_before.append(False)
         else:
@@ -62,7 +62,7 @@ def orders(*namespaces: str) -> ShimOrders:
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    theirs.settimeout(5)
+    theirs.setblocking(False)
     yield ours, theirs
     ours.close()
     theirs.close()
