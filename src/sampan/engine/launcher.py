@@ -16,7 +16,9 @@ from sampan import errors
 from sampan.engine.shim import Channel, Shim, raise_error, settle
 from sampan.runtime import message
 from sampan.runtime.launcher import interpreter
+from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, STOCK
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
+from sampan.runtime.shim.start import USUAL_FLAGS, clone_flags
 
 HELPER_MODULES = ["sampan.storage.layer.helper"]
 
@@ -111,16 +113,17 @@ class Launcher:
         """Fork a shim that prepares the container and waits for `Shim.start`. Takes the streams' descriptors."""
         streams = attaches or []
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        shim_part = request.shim_part()
+        is_usual = clone_flags(shim_part["new_namespaces"]) == USUAL_FLAGS
         body: message.Message = {
-            "do": "launch",
-            "shim": request.shim_part(),
+            "shim": shim_part,
             "init": request.init_part(),
             "has_netns": netns is not None,
             "attaches": [stream.to_json() for stream in streams],
         }
         fds = [theirs.fileno(), *([netns.ns_fd] if netns else []), *(stream.fd for stream in streams)]
         try:
-            await self._send(body, fds)
+            await self._send(LAUNCH if is_usual else LAUNCH_UNUSUAL, body, fds)
         except BaseException:
             ours.close()
             raise
@@ -139,21 +142,21 @@ class Launcher:
     def _replenish(self) -> None:
         # The processors are free again: let the launcher make the next shim ahead.
         if self._channel is not None:
-            self._channel.send_nowait({"do": "stock"})
+            self._channel.send_nowait(STOCK)
 
-    async def _send(self, body: message.Message, fds: list[int]) -> None:
+    async def _send(self, kind: bytes, body: message.Message, fds: list[int]) -> None:
         try:
-            await self._connected().send(body, fds)
+            await self._connected().send(body, fds, kind=kind)
         except (BrokenPipeError, ConnectionError):
             # It died since we last looked. Nothing was taken from this request, so ask the next one.
             self._channel = None
-            await self._connected().send(body, fds)
+            await self._connected().send(body, fds, kind=kind)
 
     async def netns(self) -> Netns:
         """A fresh network namespace; the caller closes it."""
         for _ in range(2):
             try:
-                _, fds = await self._connected().ask({"do": "netns"})
+                _, fds = await self._connected().ask({}, kind=NETNS)
                 return Netns(fds[0], fds[1])
             except errors.Unavailable:
                 if self._is_closing:
@@ -172,7 +175,7 @@ class Launcher:
     async def _help(self, name: str, arguments: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            await self._send({"do": "helper", "name": name, "arguments": arguments}, [theirs.fileno(), *fds])
+            await self._send(HELPER, {"name": name, "arguments": arguments}, [theirs.fileno(), *fds])
         except BaseException:
             ours.close()
             raise

@@ -80,18 +80,18 @@ class Channel:
         if "event" in body and self._on_event is not None:
             self._on_event(body)
 
-    def send_nowait(self, body: message.Message) -> None:
+    def send_nowait(self, packet: bytes) -> None:
         """Send what need not arrive: dropped when the socket is full or closed."""
         try:
-            message.send(self._sock, body)
+            message.send_packet(self._sock, [packet], [])
         except OSError:
             return
 
-    async def send(self, body: message.Message, fds: list[int]) -> None:
+    async def send(self, body: message.Message, fds: list[int], *, kind: bytes = b"") -> None:
         """Send one message, waiting while the socket is full; the descriptors stay the caller's."""
         while True:
             try:
-                message.send(self._sock, body, fds)
+                message.send(self._sock, body, fds, kind=kind)
                 return
             except BlockingIOError:
                 await self._wait_writable()
@@ -105,18 +105,20 @@ class Channel:
             if self.is_open:
                 self._loop.remove_writer(self._sock.fileno())
 
-    async def ask(self, body: message.Message, fds: list[int] | None = None) -> tuple[dict[str, Any], list[int]]:
+    async def ask(
+        self, body: message.Message, fds: list[int] | None = None, *, kind: bytes = b""
+    ) -> tuple[dict[str, Any], list[int]]:
         """Send a request and wait for its answer; Unavailable when the other side goes away first."""
         number = next(self._numbers)
         waiting: asyncio.Future[tuple[dict[str, Any], list[int]]] = self._loop.create_future()
         if not self.is_open:
-            raise errors.Unavailable(f"{body['do']}: the other side has gone")
+            raise errors.Unavailable(f"{body.get('do', 'launcher')}: the other side has gone")
         self._waiting[number] = waiting
         try:
-            await self.send({**body, "seq": number}, fds or [])
+            await self.send({**body, "seq": number}, fds or [], kind=kind)
             found, received = await waiting
         except OSError as error:
-            raise errors.Unavailable(f"{body['do']}: {error.strerror}") from error
+            raise errors.Unavailable(f"{body.get('do', 'launcher')}: {error.strerror}") from error
         finally:
             self._waiting.pop(number, None)
         if "error" in found:

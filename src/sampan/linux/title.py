@@ -5,14 +5,22 @@ the host's paths, so the launcher's children overwrite them.
 """
 
 import ctypes
+import os
 
 
-def set_title(text: str) -> None:
-    """Show `text` as the command line, cut to the room that the arguments had, and its first word as the comm."""
+def _arguments() -> "tuple[int, int]":
     with open("/proc/self/stat", "rb") as stat:
         fields = stat.read().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, fields 48 and 49 (proc_pid_stat(5))
-    shown = text.encode()[: max(0, end - start - 1)]
-    ctypes.memmove(start, shown.ljust(end - start, b"\0"), end - start)
-    with open("/proc/self/comm", "wb") as comm:
-        comm.write(text.split(" ")[0].encode()[:15])
+    return int(fields[45]), int(fields[46])  # arg_start and arg_end, fields 48 and 49 (proc_pid_stat(5))
+
+
+_start, _end = _arguments()  # the same in every forked child
+
+
+def set_title(text: bytes) -> None:
+    """Show `text` as the command line, cut to the room that the arguments had, and its first word as the comm."""
+    shown = text[: max(0, _end - _start - 1)]
+    ctypes.memmove(_start, shown.ljust(_end - _start, b"\0"), _end - _start)
+    fd = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(fd, text.split(b" ")[0][:15])
+    os.close(fd)

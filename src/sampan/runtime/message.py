@@ -26,39 +26,46 @@ _CONTROL_BYTES = socket.CMSG_SPACE(MAX_FDS * _INT.size)
 Message = dict[str, object]
 
 
-def send(sock: socket.socket, message: Message, fds: "list[int] | tuple[int, ...]" = ()) -> None:
-    """Send one message; blocks or raises BlockingIOError as the socket does. `fds` stay open here."""
+def send(sock: socket.socket, message: Message, fds: "list[int] | tuple[int, ...]" = (), *, kind: bytes = b"") -> None:
+    """Send one message; blocks or raises BlockingIOError as the socket does. `fds` stay open here.
+
+    `kind` goes in front of the packet, for a receiver that sorts packets without reading them (`receive_packet`).
+    """
     text = jsontext.dumps(message).encode("utf-8", "surrogateescape")
     if len(text) <= MAX_INLINE:
-        _send(sock, [b"J", text], fds)
+        send_packet(sock, [kind, b"J", text], fds)
         return
     memfd = os.memfd_create("message", os.MFD_CLOEXEC)
     try:
         view = memoryview(text)
         while view:
             view = view[os.write(memfd, view) :]
-        _send(sock, [b"M"], [memfd, *fds])
+        send_packet(sock, [kind, b"M"], [memfd, *fds])
     finally:
         os.close(memfd)
 
 
-def _send(sock: socket.socket, parts: "list[bytes]", fds: "list[int] | tuple[int, ...]") -> None:
+def send_packet(sock: socket.socket, parts: "list[bytes]", fds: "list[int] | tuple[int, ...]") -> None:
+    """Send the parts of one packet as they are."""
     rights = b"".join(map(_INT.pack, fds))
     sock.sendmsg(parts, [(*_RIGHTS, rights)] if fds else [])
 
 
-def receive(sock: socket.socket) -> "tuple[Message, list[int]] | None":
-    """The next message and its descriptors (close-on-exec, the caller's from now on); None at the end."""
-    packet, control, flags, _ = sock.recvmsg(MAX_INLINE + 1, _CONTROL_BYTES, socket.MSG_CMSG_CLOEXEC)
+def receive_packet(sock: socket.socket) -> "tuple[bytes, list[int]] | None":
+    """The next packet, unread, and its descriptors (close-on-exec, the caller's from now on); None at the end."""
+    packet, control, flags, _ = sock.recvmsg(MAX_INLINE + 2, _CONTROL_BYTES, socket.MSG_CMSG_CLOEXEC)
     fds = [fd for level, kind, found in control if (level, kind) == _RIGHTS for (fd,) in _INT.iter_unpack(found)]
-    if not packet:
+    if not packet or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         for fd in fds:
             os.close(fd)
+        if packet:
+            raise ValueError("a message was cut short")
         return None
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        for fd in fds:
-            os.close(fd)
-        raise ValueError("a message was cut short")
+    return packet, fds
+
+
+def decode(packet: bytes, fds: "list[int]") -> Message:
+    """The message in a packet (without its `kind`); takes the memfd of a long one off `fds`."""
     text = packet[1:]
     if packet[:1] == b"M":
         if not fds:
@@ -68,4 +75,11 @@ def receive(sock: socket.socket) -> "tuple[Message, list[int]] | None":
             text = os.pread(memfd, os.fstat(memfd).st_size, 0)
         finally:
             os.close(memfd)
-    return jsontext.loads(text), fds
+    found: Message = jsontext.loads(text)
+    return found
+
+
+def receive(sock: socket.socket) -> "tuple[Message, list[int]] | None":
+    """The next message and its descriptors; None at the end."""
+    found = receive_packet(sock)
+    return None if found is None else (decode(*found), found[1])

@@ -49,7 +49,7 @@ def split() -> None:
 
 
 def _reap(child: int, signals: "set[signal.Signals]") -> "NoReturn":
-    set_title("sampan-init")
+    set_title(b"sampan-init")
     syscalls.close_range(0, 0xFFFFFFFF)
     while True:
         number = signal.sigwait(signals)

@@ -8,7 +8,6 @@ reads. Nothing here decides anything: whatever fails is for the real launch to r
 import _socket as socket
 import os
 
-from sampan.base import jsontext
 from sampan.linux import capabilities
 from sampan.linux.mount import parse_options
 from sampan.linux.rootpath import open_in_root
@@ -27,10 +26,10 @@ _PASSWD = "root:x:0:0:root:/root:/bin/sh\n"
 _GROUP = "root:x:0:\n"
 
 
-def as_init(init_part: str) -> None:
+def as_init(example: bytes) -> None:
     """What the first process does with its orders, short of the system calls that change something."""
     try:
-        _as_init(InitOrders(init_part))
+        _as_init(InitOrders(str(message.decode(example, [])["init"])))
     except Exception:
         return
 
@@ -52,10 +51,11 @@ def _as_init(orders: InitOrders) -> None:
     restrict.find_program(["sh"], process.get("env") or [])
 
 
-def as_shim(shim_part: "dict[str, Any]") -> None:
+def as_shim(example: bytes) -> None:
     """What the shim does before and around its first process, on pipes and sockets that nobody else sees."""
     try:
-        _as_shim(ShimOrders(jsontext.loads(jsontext.dumps(shim_part))))
+        found: Any = message.decode(example, [])["shim"]
+        _as_shim(ShimOrders(found))
     except Exception:
         return
 

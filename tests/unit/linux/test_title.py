@@ -8,7 +8,7 @@ def test_a_process_shows_what_it_is_told_to() -> None:
     told, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
-        set_title("sampan-test 1234")
+        set_title(b"sampan-test 1234")
         os.write(tell, b"done")
         os.read(os.pipe()[0], 1)
     os.read(told, 4)

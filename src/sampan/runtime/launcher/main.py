@@ -1,13 +1,17 @@
 """The launcher: a small warm process that forks shims and helpers, because the daemon has threads and must not.
 
-Requests on its socket (`runtime.message`; the daemon holds the other end, and its closing ends the launcher):
+Packets on its socket are those of `runtime.message` with a byte in front that says what to do with them; the daemon
+holds the other end, and its closing ends the launcher:
 
-    launch   {shim, init, has_netns, attaches} + control socket, netns?, attached sockets   to a shim; no answer
-    netns    {}                        answer {} + descriptor of a new network namespace, route socket inside it
-    stock    {}                        no answer: now is a good time to make things ahead
-    helper   {name, arguments} + answer socket, descriptors                               forks a helper, which answers
+    L  launch      {shim, init, has_netns, attaches} + control socket, netns?, attached sockets: to a spare shim
+    U  launch, too, for namespaces that no spare has
+    H  helper      {name, arguments} + answer socket, descriptors: to a new process, which answers
+    N  netns       {seq}; answer {} + descriptor of a new network namespace, route socket inside it
+    S  stock       nothing; no answer: now is a good time to make things ahead
 
-Memory      Everything a child may need is imported here once; gc.freeze keeps its pages shared between all children.
+Memory      Everything a child may need is imported here once and shared with it by the fork. What the launcher writes
+            to afterwards, each child is left with a copy of: so it reads no packet that is for another, and does little
+            else.
 Children    are reaped by the kernel (SIGCHLD ignored); a shim puts that back for its own.
 """
 
@@ -24,17 +28,17 @@ from sampan.runtime.cgroup.detect import hierarchies
 from sampan.runtime.launcher import helpers
 from sampan.runtime.launcher.netns import Namespaces
 from sampan.runtime.launcher.spares import SpareShims
-from sampan.runtime.shim.start import USUAL_FLAGS, clone_flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from typing import Any, NoReturn
+    from typing import NoReturn
 else:
     import _signal as signal  # the same functions without the enums around them
 
 
 IDLE_S = 0.1
+LAUNCH, LAUNCH_UNUSUAL, HELPER, NETNS, STOCK = b"L", b"U", b"H", b"N", b"S"
 
 
 class Launcher:
@@ -53,12 +57,12 @@ class Launcher:
             found = self._next()
             if found is None:
                 return
-            body, fds = found
-            self._obey(body, fds)
+            packet, fds = found
+            self._obey(packet, fds)
             for fd in fds:
                 os.close(fd)
 
-    def _next(self) -> "tuple[dict[str, Any], list[int]] | None":
+    def _next(self) -> "tuple[bytes, list[int]] | None":
         # With nothing to do, make something ahead, one thing at a time; only then wait. Not at once: the container that
         # has just been launched needs the processors more, and the daemon says when it runs.
         while not (self._shims.is_full and self._namespaces.is_full):
@@ -69,31 +73,24 @@ class Launcher:
             else:
                 self._namespaces.stock()
         self._is_time = False
-        return message.receive(self._sock)
+        return message.receive_packet(self._sock)
 
-    def _obey(self, body: "dict[str, Any]", fds: "list[int]") -> None:
-        if body["do"] == "launch":
-            self._launch(body, fds)
-        elif body["do"] == "helper":
-            if os.fork() == 0:
-                self._become_child()
-                helpers.run(body, fds)
-        elif body["do"] == "stock":
+    def _obey(self, packet: bytes, fds: "list[int]") -> None:
+        kind, rest = packet[:1], packet[1:]
+        if kind == LAUNCH:
+            self._shims.launch(rest, fds)
+        elif kind == LAUNCH_UNUSUAL:
+            self._shims.launch_new(rest, fds)
+        elif kind == STOCK:
             self._is_time = True
-        elif body["do"] == "netns":
+        elif kind == NETNS:
             fd, route = self._namespaces.take()
-            message.send(self._sock, {"seq": body["seq"], "ok": {}}, [fd, route.fileno()])
+            message.send(self._sock, {"seq": message.decode(rest, fds)["seq"], "ok": {}}, [fd, route.fileno()])
             os.close(fd)
             route.close()
-
-    def _launch(self, body: "dict[str, Any]", fds: "list[int]") -> None:
-        namespaces = body["shim"]["new_namespaces"]
-        if not body["has_netns"] and "network" in namespaces:
-            fd, route = self._namespaces.take()
-            route.close()
-            fds.insert(1, fd)
-            body["has_netns"] = True
-        self._shims.launch(body, fds, is_usual=clone_flags(namespaces) == USUAL_FLAGS)
+        elif kind == HELPER and os.fork() == 0:
+            self._become_child()
+            helpers.run(message.decode(rest, fds), fds)
 
     def _become_child(self) -> None:
         # The daemon learns from the end of this socket that the launcher died: no child may hold it open.
@@ -107,7 +104,7 @@ def main(socket_fd: int, helper_modules: "list[str]") -> "NoReturn":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it goes when the daemon goes, not before
-    set_title("sampan-launcher")
+    set_title(b"sampan-launcher")
     os.set_inheritable(socket_fd, False)
     sock = socket.socket(fileno=socket_fd)
     syscalls.close_range(socket_fd + 1, 0xFFFFFFFF)

@@ -16,7 +16,6 @@ from sampan.runtime.shim import main as shim
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 SPARES = 1
 
@@ -29,7 +28,7 @@ class SpareShims:
     def __init__(self, become_child: "Callable[[], None]") -> None:
         self._idle: list[socket.socket] = []
         self._become_child = become_child
-        self._example: dict[str, Any] | None = None
+        self._example = b""
 
     @property
     def is_full(self) -> bool:
@@ -39,18 +38,22 @@ class SpareShims:
         """Fork one ahead."""
         self._idle.append(self._fork(ahead=not hierarchies().is_v2))
 
-    def launch(self, body: "dict[str, Any]", fds: "list[int]", *, is_usual: bool) -> None:
-        """Give a request to a spare, or to a new shim when there is none that fits."""
-        self._example = body
-        while is_usual and self._idle:
-            if self._ask(self._idle.pop(), body, fds):
+    def launch(self, packet: bytes, fds: "list[int]") -> None:
+        """Give a request to a spare, or to a new shim when there is none."""
+        self._example = packet
+        while self._idle:
+            if self._ask(self._idle.pop(), packet, fds):
                 return
-        if not self._ask(self._fork(ahead=False), body, fds):
+        self.launch_new(packet, fds)
+
+    def launch_new(self, packet: bytes, fds: "list[int]") -> None:
+        """Give a request to a new shim."""
+        if not self._ask(self._fork(ahead=False), packet, fds):
             raise OSError("a shim died as it was born")
 
-    def _ask(self, sock: socket.socket, body: "dict[str, Any]", fds: "list[int]") -> bool:
+    def _ask(self, sock: socket.socket, packet: bytes, fds: "list[int]") -> bool:
         try:
-            message.send(sock, body, fds)
+            message.send_packet(sock, [packet], fds)
         except OSError:
             return False  # somebody killed it
         finally:

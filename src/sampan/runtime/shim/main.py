@@ -338,7 +338,7 @@ _ACTIONS = {
 }
 
 
-def run(sock: socket.socket, *, ahead: bool, example: "dict[str, Any] | None" = None) -> "NoReturn":
+def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn":
     """The shim's whole life, in a process that the launcher has just forked.
 
     One message arrives on `sock`: {"shim", "init", "has_netns", "attaches"} with the control socket, the network
@@ -349,7 +349,7 @@ def run(sock: socket.socket, *, ahead: bool, example: "dict[str, Any] | None" = 
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        set_title("sampan-shim")
+        set_title(b"sampan-shim")
         newborn = _make_ahead(example) if ahead else None
         found = message.receive(sock)
         sock.close()
@@ -362,18 +362,16 @@ def run(sock: socket.socket, *, ahead: bool, example: "dict[str, Any] | None" = 
     os._exit(code)
 
 
-def _make_ahead(example: "dict[str, Any] | None") -> Newborn:
-    if example is None:
-        return clone_init(USUAL_FLAGS)
-    newborn = clone_init(USUAL_FLAGS, prepare=lambda: rehearsal.as_init(example["init"]))
-    rehearsal.as_shim(example["shim"])
+def _make_ahead(example: bytes) -> Newborn:
+    newborn = clone_init(USUAL_FLAGS, prepare=lambda: rehearsal.as_init(example))
+    rehearsal.as_shim(example)
     return newborn
 
 
 def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:
     control = socket.socket(fileno=fds.pop(0))
     netns_fd = fds.pop(0) if body["has_netns"] else -1
-    set_title(f"sampan-shim {body['shim']['id']}")
+    set_title(b"sampan-shim " + body["shim"]["id"].encode())
     shim = Shim(ShimOrders(body["shim"]), control, netns_fd=netns_fd)
     for found, fd in zip(body["attaches"], fds, strict=True):
         shim.stdio.attach(AttachStream.from_json(fd, found))

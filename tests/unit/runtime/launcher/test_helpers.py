@@ -39,7 +39,7 @@ def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     helpers._helpers.update(before)
 
 
-def outcome(name: str, *fds: int, **arguments: object) -> tuple[int, dict[str, Any] | None]:
+def outcome(name: str, /, *fds: int, **arguments: object) -> tuple[int, dict[str, Any] | None]:
     """Run a helper in a child: its exit code and its answer."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     body = {"name": name, "arguments": arguments}

@@ -1,4 +1,4 @@
-"""The launcher's loop and what it makes of requests; its children and namespaces are fakes (real: tests/integration)."""
+"""The launcher's loop and what it makes of requests; its stocks are fakes (real ones: tests/integration)."""
 
 import os
 import socket

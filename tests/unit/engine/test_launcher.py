@@ -1,0 +1,284 @@
+"""The daemon's side of the launcher, with a scripted launcher instead of a process (real: tests/integration)."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.shim import FakeShim
+from sampan import errors
+from sampan.engine.launcher import Launcher, Netns, reconnect
+from sampan.engine.shim import Channel, Shim
+from sampan.runtime import message
+from sampan.runtime.cleanup import SOCKET
+from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
+
+RECORD = {"exit_code": 3, "oom_killed": False, "started_at_ns": 5, "finished_at_ns": 9, "error": ""}
+
+
+class ScriptedLauncher(Launcher):
+    """Each `_start` makes a pair of sockets; `far` is the end of the launcher that runs now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fars: list[socket.socket] = []
+
+    @property
+    def far(self) -> socket.socket:
+        return self.fars[-1]
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.settimeout(5)
+        self.fars.append(theirs)
+        self._channel = Channel(ours, on_close=self._died)
+
+    def close(self) -> None:
+        for far in self.fars:
+            far.close()
+
+
+def run(body: Callable[[ScriptedLauncher], Awaitable[None]]) -> None:
+    async def main() -> None:
+        launcher = ScriptedLauncher()
+        try:
+            async with asyncio.timeout(10), launcher:
+                await body(launcher)
+        finally:
+            launcher.close()
+
+    before = os.listdir("/proc/self/fd")
+    asyncio.run(main())
+    assert os.listdir("/proc/self/fd") == before
+
+
+def request() -> LaunchRequest:
+    return LaunchRequest(
+        id="c1",
+        spec={"process": {}, "linux": {"cgroupsPath": "/sampan/c1"}},
+        rootfs=[],
+        exec_dir="/run/c1",
+        exit_path="/data/exit.json",
+        log={"driver": "none"},
+    )
+
+
+def close_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def heard(sock: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    found = message.receive(sock)
+    assert found is not None
+    return found
+
+
+def test_a_launch_carries_control_socket_network_and_streams_in_this_order() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        far, near = socket.socketpair()
+        netns = Netns(os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_RDONLY))
+        stream = AttachStream(near.detach(), stdin=True, stdout=True, stderr=True, framed=False)
+        shim = await launcher.launch(request(), netns=netns, attaches=[stream])
+        found, fds = heard(launcher.far)
+        assert found["do"] == "launch" and found["has_netns"] is True and len(found["attaches"]) == 1
+        kinds = [os.readlink(f"/proc/self/fd/{fd}").partition(":")[0] for fd in fds]
+        assert kinds == ["socket", "/dev/null", "socket"]
+        close_all(fds)
+        assert far.recv(1) == b""
+        netns.close()
+        far.close()
+        shim.disconnect()
+
+    run(body)
+
+
+def test_the_launcher_is_told_to_make_spares_once_a_container_runs() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        shim = await launcher.launch(request())
+        _, (control,) = heard(launcher.far)
+        fake = FakeShim(socket.socket(fileno=control), start={"ok": {"pid": 1, "started_at_ns": 2}})
+        await shim.start()
+        assert heard(launcher.far)[0] == {"do": "stock"}
+        shim.disconnect()
+        fake.die()
+
+    run(body)
+
+
+def test_a_launcher_that_died_unnoticed_is_replaced_and_the_request_reaches_the_next() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        launcher.far.close()
+        shim = await launcher.launch(request())  # before the loop could hear of the death
+        assert len(launcher.fars) == 2
+        found, fds = heard(launcher.far)
+        assert found["do"] == "launch"
+        close_all(fds)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert launcher._channel is not None  # the old one's death is no news of the new one
+        await asyncio.sleep(0)
+        launcher.far.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            launcher.far.recv(1)
+        shim.disconnect()
+
+    run(body)
+
+
+def test_a_launcher_whose_death_was_noticed_is_replaced_at_the_next_request() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        launcher.far.close()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert launcher._channel is None
+        (await launcher.launch(request())).disconnect()
+        close_all(heard(launcher.far)[1])
+
+    run(body)
+
+
+def test_a_namespace_comes_with_two_descriptors() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(launcher.netns())
+            await asyncio.sleep(0)
+            found, _ = heard(launcher.far)
+            null = os.open(os.devnull, os.O_RDONLY)
+            message.send(launcher.far, {"seq": found["seq"], "ok": {}}, [null, null])
+            os.close(null)
+        netns = asking.result()
+        assert netns.ns_fd != netns.route_fd
+        netns.close()
+        netns.close()  # twice is once
+        assert (netns.ns_fd, netns.route_fd) == (-1, -1)
+
+    run(body)
+
+
+def test_a_namespace_is_asked_for_again_when_the_launcher_dies_but_not_for_ever() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(fails(launcher.netns(), "died repeatedly"))
+            while not asking.done():
+                await asyncio.sleep(0)
+                launcher.far.close()
+        assert len(launcher.fars) == 2
+
+    run(body)
+
+
+async def fails(wanted: Awaitable[Any], text: str) -> None:
+    with pytest.raises(errors.Unavailable, match=text):
+        await wanted
+
+
+def test_nothing_is_launched_any_more_when_the_engine_shuts_down() -> None:
+    async def main() -> None:
+        launcher = ScriptedLauncher()
+        async with launcher:
+            pass
+        far, near = socket.socketpair()
+        stream = AttachStream(near.detach(), stdin=False, stdout=True, stderr=True, framed=False)
+        with pytest.raises(errors.Unavailable, match="shutting down"):
+            await launcher.launch(request(), attaches=[stream])
+        assert far.recv(1) == b""  # the stream is ours to close, whatever happens
+        with pytest.raises(errors.Unavailable, match="shutting down"):
+            await launcher.netns()
+        far.close()
+        launcher.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        ({"error": {"class": "InvalidArgument", "message": "hostile", "exit_code": 0}}, errors.InvalidArgument, "host"),
+        (None, errors.Internal, "unpack: the helper was killed"),
+    ],
+)
+def test_a_helpers_failure_is_raised(answer: dict[str, Any] | None, kind: type[Exception], text: str) -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        null = os.open(os.devnull, os.O_RDONLY)
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(raises(launcher.unpack("/root", null, options={"a": 1}), kind, text))
+            await asyncio.sleep(0)
+            found, fds = heard(launcher.far)
+            assert found == {"do": "helper", "name": "unpack", "arguments": {"root": "/root", "options": {"a": 1}}}
+            with socket.socket(fileno=fds.pop(0)) as sock:
+                if answer is not None:
+                    message.send(sock, answer)
+            close_all(fds)
+            await asking
+        os.close(null)
+
+    run(body)
+
+
+async def raises(wanted: Awaitable[Any], kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        await wanted
+
+
+def test_cleaning_up_gives_the_exit_record() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(launcher.clean_up("/run/c1", "/data/exit.json", "/sampan/c1"))
+            await asyncio.sleep(0)
+            found, (fd,) = heard(launcher.far)
+            assert found["name"] == "clean_up" and found["arguments"]["cgroup"] == "/sampan/c1"
+            with socket.socket(fileno=fd) as sock:
+                message.send(sock, {"ok": RECORD})
+        assert asking.result().to_json() == RECORD
+
+    run(body)
+
+
+# recovery
+
+
+async def clean_up(exec_dir: str, exit_path: str) -> ExitRecord:
+    return ExitRecord(exit_code=137, oom_killed=False, started_at_ns=0, finished_at_ns=0)
+
+
+def test_a_container_that_never_ran_is_none_and_one_that_ended_its_record(tmp_path: Path) -> None:
+    async def main() -> None:
+        absent, exit_path = str(tmp_path / "absent"), str(tmp_path / "exit.json")
+        assert await reconnect(absent, exit_path, clean_up) is None
+        (tmp_path / "exit.json").write_text(json.dumps(RECORD))
+        found = await reconnect(absent, exit_path, clean_up)
+        assert isinstance(found, ExitRecord) and found.exit_code == 3
+
+    asyncio.run(main())
+
+
+def test_a_directory_without_a_shim_is_cleaned_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        found = await reconnect(str(tmp_path), str(tmp_path / "exit.json"), clean_up)
+        assert isinstance(found, ExitRecord) and found.exit_code == 137
+
+    asyncio.run(main())
+
+
+def test_a_running_shim_is_connected_to(tmp_path: Path) -> None:
+    async def main() -> None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(str(tmp_path / SOCKET))
+        listener.listen()
+        async with asyncio.TaskGroup() as group:
+            connecting = group.create_task(reconnect(str(tmp_path), "", clean_up))
+            await asyncio.sleep(0)
+            fake = FakeShim(listener.accept()[0], state={"ok": {"pid": 7, "started_at_ns": 5, "execs": {}}})
+        shim = connecting.result()
+        assert isinstance(shim, Shim) and shim.pid == 7
+        shim.disconnect()
+        fake.die()
+        listener.close()
+
+    asyncio.run(main())
