@@ -87,7 +87,7 @@ async def serving() -> AsyncIterator[tuple[Client, FakeBackend]]:
         listener = await asyncio.get_running_loop().create_unix_server(api, path)
         client = await Client(path).connect()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 yield client, backend
         finally:
             client.writer.close()

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from sampan import errors
 from sampan.runtime import message
-from sampan.runtime.cleanup import SOCKET
+from sampan.runtime.ground import SOCKET
 from sampan.runtime.request import AttachStream, ExitRecord
 
 CleanUp = Callable[[str, str], Coroutine[Any, Any, ExitRecord]]

@@ -12,6 +12,7 @@ from sampan.base import jsontext
 from sampan.base.atomicfile import write_atomic
 from sampan.linux.process import kill_if_same
 from sampan.runtime.cgroup.detect import cgroup_for
+from sampan.runtime.ground import SOCKET, STATE
 from sampan.runtime.request import ExitRecord
 
 TYPE_CHECKING = False
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # the same functions without the enums around them
 
-SOCKET = "shim.sock"
-STATE = "state.json"
 KILLED_EXIT_CODE = 137
 PATIENCE_S = 5.0
 

@@ -4,19 +4,21 @@ It is cloned by the shim into new PID, UTS and IPC namespaces, often ahead of ne
 
     shim                                              init
       │ clone3 ──────────────────────────────────────▶ │ not dumpable; waits
-      │ ── launch {init}   {fds: stdio, netns} ─────▶ │ mount namespace; joins the network namespace
-      │ (makes the cgroups)                            │ mounts and enters the root, mounts the rest
-      │ ── cgroup {fds of the cgroups' task files} ──▶ │ joins the cgroups, enters a cgroup namespace
+      │ ── launch {orders} {fds: stdio, netns} ──────▶ │ makes the shim's directory and the cgroups
+      │ ◀────────────── prepared {fd: the listener} ── │ mount namespace; joins the network namespace
+      │                                                │ mounts and enters the root, mounts the rest
+      │                                                │ joins the cgroups, enters a cgroup namespace
       │ ◀──────────── terminal {fd of the master} ──── │ (only with a terminal)
       │ ◀──────────────────────────────────── ready ── │ user, limits, capabilities are in force
       │ ── go ───────────────────────────────────────▶ │ (the network is complete)
       │ ◀────────────────────────────── end of file ── │ execve succeeded: `sync` was close-on-exec
       │ ◀── error {message, exit_code} ─────────────── │ or it failed, at any point above
 
-Ahead       The mount namespace is not made ahead: it has to see what the host has mounted when the container starts.
-Security    Not dumpable until execve: nothing in the container can trace it, read its memory or open its
-            /proc/<pid>/exe, which leads to no writable file in any case (`runtime.launcher.interpreter`). It
-            holds no descriptor of a host directory once the root is entered.
+Division    It does all the work of a launch, for its memory goes with execve; the shim's stays as long as the
+container. Ahead       The mount namespace is not made ahead: it has to see what the host has mounted when the container
+starts. Security    Not dumpable until execve: nothing in the container can trace it, read its memory or open its
+            /proc/<pid>/exe, which leads to no writable file in any case (`runtime.launcher.interpreter`). It holds no
+            descriptor of a host directory once the root is entered.
 """
 
 import _socket as socket
@@ -24,7 +26,8 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import message, reaper, restrict, rootfs
+from sampan.runtime import ground, message, reaper, restrict, rootfs
+from sampan.runtime.cgroup.detect import cgroup_for
 from sampan.runtime.identity import IdentityError, look_up
 from sampan.runtime.request import InitOrders
 from sampan.runtime.restrict import StageError
@@ -43,42 +46,52 @@ ENTER_CGROUP = b"0"  # "the writing thread" (cgroups(7))
 class Stage:
     """What init was asked to do, and its end of `sync`."""
 
-    __slots__ = ("_joined", "filter_program", "has_cgroup_ns", "netns_fd", "orders", "stdio", "steps", "sync")
+    __slots__ = (
+        "_task_fds",
+        "cgroup",
+        "filter_program",
+        "has_cgroup_ns",
+        "netns_fd",
+        "orders",
+        "stdio",
+        "steps",
+        "sync",
+    )
 
-    def __init__(self, sync: socket.socket, body: "dict[str, Any]", fds: "list[int]") -> None:
+    def __init__(self, sync: socket.socket, found: "dict[str, Any]", fds: "list[int]") -> None:
         self.sync = sync
-        self.orders = InitOrders(body["init"])
+        self.orders = InitOrders(found)
         self.stdio = None if self.orders.tty else (fds.pop(0), fds.pop(0), fds.pop(0))
         self.netns_fd = fds.pop(0) if fds else -1
         self.filter_program = b""
-        self.steps = rootfs.plan(self.orders.spec, body["cgroup_folders"])
+        self.cgroup = cgroup_for(self.orders.spec["linux"]["cgroupsPath"])
+        self.steps = rootfs.plan(self.orders.spec, self.cgroup.folders)
         self.has_cgroup_ns = has_cgroup_namespace(self.orders.spec)
-        self._joined = False
+        self._task_fds: list[int] = []
+
+    def lay_ground(self) -> None:
+        """Make what the container has on the host, and hand the shim its listening socket."""
+        listener = ground.lay_out(self.orders, self.cgroup)
+        message.send(self.sync, {"event": "prepared"}, [listener.fileno()])
+        listener.close()
+        ground.limit(self.cgroup, self.orders.spec["linux"].get("resources") or {})
+        # Opened while the hierarchies are in sight; version 2 is joined at birth.
+        self._task_fds = [] if self.cgroup.version == 2 else self.cgroup.entry_fds()
 
     def enter_cgroup(self) -> None:
-        """Join the cgroups that the shim has made meanwhile; once."""
-        if self._joined:
-            return
-        self._joined = True
-        enter_cgroup(self.sync)
+        """Join the cgroups, and a cgroup namespace whose root they are; once, however often it is called."""
+        for fd in self._task_fds:
+            os.write(fd, ENTER_CGROUP)
+            os.close(fd)
         if self.has_cgroup_ns:
             syscalls.unshare(c.CLONE_NEWCGROUP)
+        self._task_fds, self.has_cgroup_ns = [], False
 
 
 def has_cgroup_namespace(spec: "dict[str, Any]") -> bool:
     """Whether an OCI config asks for a cgroup namespace of the container's own."""
     namespaces = (spec.get("linux") or {}).get("namespaces") or []
     return any(ns["type"] == "cgroup" and not ns.get("path") for ns in namespaces)
-
-
-def enter_cgroup(sync: socket.socket) -> None:
-    """Receive the cgroups' task files and join each."""
-    found = message.receive(sync)
-    if found is None:
-        raise StageError("the shim went away")
-    for fd in found[1]:
-        os.write(fd, ENTER_CGROUP)
-        os.close(fd)
 
 
 def report(sync: socket.socket, error: Exception) -> None:
@@ -107,6 +120,11 @@ def _run(stage: Stage) -> None:
     orders, spec = stage.orders, stage.orders.spec
     process = spec["process"]
     restrict.default_signals()
+    os.umask(0o022)
+    try:
+        stage.lay_ground()
+    except OSError as error:
+        raise StageError(f"{error.strerror}: {error.filename}" if error.filename else str(error)) from error
     os.umask(0)
     if any(ns["type"] == "mount" for ns in spec["linux"].get("namespaces") or []):
         syscalls.unshare(c.CLONE_NEWNS)

@@ -31,7 +31,12 @@ def send(sock: socket.socket, message: Message, fds: "list[int] | tuple[int, ...
 
     `kind` goes in front of the packet, for a receiver that sorts packets without reading them (`receive_packet`).
     """
-    text = jsontext.dumps(message).encode("utf-8", "surrogateescape")
+    send_text(sock, jsontext.dumps(message), fds, kind=kind)
+
+
+def send_text(sock: socket.socket, message: str, fds: "list[int] | tuple[int, ...]" = (), *, kind: bytes = b"") -> None:
+    """Send a message that is a JSON text already."""
+    text = message.encode("utf-8", "surrogateescape")
     if len(text) <= MAX_INLINE:
         send_packet(sock, [kind, b"J", text], fds)
         return

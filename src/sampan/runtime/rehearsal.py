@@ -8,19 +8,14 @@ reads. Nothing here decides anything: whatever fails is for the real launch to r
 import _socket as socket
 import os
 
+from sampan.base import jsontext
 from sampan.linux import capabilities
 from sampan.linux.mount import parse_options
 from sampan.linux.rootpath import open_in_root
 from sampan.runtime import identity, message, restrict, rootfs
 from sampan.runtime.cgroup import files
 from sampan.runtime.cgroup.detect import cgroup_for
-from sampan.runtime.request import InitOrders, ShimOrders
-from sampan.runtime.shim.loop import IN, Loop
-from sampan.runtime.shim.process import Pipes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from sampan.runtime.request import InitOrders
 
 _PASSWD = "root:x:0:0:root:/root:/bin/sh\n"
 _GROUP = "root:x:0:\n"
@@ -29,15 +24,18 @@ _GROUP = "root:x:0:\n"
 def as_init(example: bytes) -> None:
     """What the first process does with its orders, short of the system calls that change something."""
     try:
-        _as_init(InitOrders(str(message.decode(example, [])["init"])))
+        _as_init(InitOrders(jsontext.loads(str(message.decode(example, [])["init"]))))
     except Exception:
         return
 
 
 def _as_init(orders: InitOrders) -> None:
     _converse({"event": "ready"})
+    cgroup = cgroup_for(orders.spec["linux"]["cgroupsPath"])
+    for rule in (orders.spec["linux"].get("resources") or {}).get("devices") or []:
+        files.write("/dev", "null", files.device_rule_text(rule))
     process = orders.spec["process"]
-    for step in rootfs.plan(orders.spec, {"": "/"}):
+    for step in rootfs.plan(orders.spec, cgroup.folders):
         step.describe()
     for mount in orders.rootfs:
         parse_options(mount.options)
@@ -49,29 +47,6 @@ def _as_init(orders: InitOrders) -> None:
     os.close(open_in_root(root_fd, "/", os.O_PATH))
     os.close(root_fd)
     restrict.find_program(["sh"], process.get("env") or [])
-
-
-def as_shim(example: bytes) -> None:
-    """What the shim does before and around its first process, on pipes and sockets that nobody else sees."""
-    try:
-        found: Any = message.decode(example, [])["shim"]
-        _as_shim(ShimOrders(found))
-    except Exception:
-        return
-
-
-def _as_shim(orders: ShimOrders) -> None:
-    cgroup = cgroup_for(orders.cgroup_path)
-    for rule in orders.resources.get("devices") or []:
-        files.write("/dev", "null", files.device_rule_text(rule))
-    assert cgroup.path
-    _converse({"seq": 1, "ok": {"pid": 1, "started_at_ns": 1}})
-    loop = Loop()
-    pipes = Pipes(with_input=True)
-    loop.watch(pipes.ours[1], IN, lambda events: None)
-    loop.unwatch(pipes.ours[1])
-    pipes.close_theirs()
-    pipes.close_ours()
 
 
 def _converse(found: message.Message) -> None:

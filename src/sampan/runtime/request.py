@@ -73,24 +73,14 @@ class LaunchRequest:
     def shim_part(self) -> "dict[str, Any]":
         """What the shim is told: `ShimOrders` as JSON values."""
         linux = self.spec["linux"]
-        return {
-            "id": self.id,
-            "tty": self.tty,
-            "open_stdin": self.open_stdin,
-            "stdin_once": self.stdin_once,
-            "exec_dir": self.exec_dir,
-            "exit_path": self.exit_path,
-            "log": self.log,
-            "cgroup_path": linux["cgroupsPath"],
-            "resources": linux.get("resources") or {},
-            "new_namespaces": [ns["type"] for ns in linux.get("namespaces") or [] if not ns.get("path")],
-        }
+        new = [ns["type"] for ns in linux.get("namespaces") or [] if not ns.get("path")]
+        found = {name: getattr(self, name) for name in ShimOrders.__slots__ if name in self.__slots__}
+        return {**found, "cgroup_path": linux["cgroupsPath"], "new_namespaces": new}
 
     def init_part(self) -> str:
         """What the first process is told: `InitOrders` as a JSON text, which the shim passes on unread."""
         found = {name: getattr(self, name) for name in InitOrders.__slots__}
         found["rootfs"] = [mount.to_json() for mount in self.rootfs]
-        found["spec"] = {**self.spec, "linux": {**self.spec["linux"], "resources": {}}}
         return jsontext.dumps(found)
 
 
@@ -105,7 +95,6 @@ class ShimOrders:
         "log",
         "new_namespaces",
         "open_stdin",
-        "resources",
         "stdin_once",
         "tty",
     )
@@ -119,17 +108,15 @@ class ShimOrders:
         self.exit_path: str = found["exit_path"]
         self.log: dict[str, Any] = found["log"]
         self.cgroup_path: str = found["cgroup_path"]
-        self.resources: dict[str, Any] = found["resources"]
         self.new_namespaces: list[str] = found["new_namespaces"]
 
 
 class InitOrders:
     """The part of a launch that is the first process's business."""
 
-    __slots__ = ("create_cwd", "exec_dir", "groups", "id", "rootfs", "spec", "tty", "user")
+    __slots__ = ("create_cwd", "exec_dir", "exit_path", "groups", "id", "rootfs", "spec", "tty", "user")
 
-    def __init__(self, text: str) -> None:
-        found = jsontext.loads(text)
+    def __init__(self, found: "dict[str, Any]") -> None:
         self.id: str = found["id"]
         self.spec: dict[str, Any] = found["spec"]
         self.rootfs = [Mount(m["type"], m["source"], m["destination"], m["options"]) for m in found["rootfs"]]
@@ -138,6 +125,7 @@ class InitOrders:
         self.create_cwd: bool = found["create_cwd"]
         self.tty: bool = found["tty"]
         self.exec_dir: str = found["exec_dir"]
+        self.exit_path: str = found["exit_path"]
 
 
 class AttachStream:

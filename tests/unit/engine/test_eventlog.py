@@ -35,7 +35,7 @@ def log_with(*events: tuple[str, str, str, dict[str, str]]) -> EventLog:
 
 async def taken(stream: EventStream, count: int) -> list[Event]:
     found: list[Event] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for event in stream:
             found.append(event)
             if len(found) == count:

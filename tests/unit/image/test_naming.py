@@ -25,7 +25,7 @@ def test_a_target_is_a_repository_and_a_tag(repository: str, tag: str, name: str
     ("repository", "tag", "message"),
     [
         ("box@sha256:" + "1" * 64, "", "refusing to create a tag with a digest reference"),
-        ("Box", "", "repository name must be lowercase"),
+        ("Box", "", "must be lowercase"),
         ("box", "in valid", "invalid"),
     ],
 )

@@ -121,7 +121,7 @@ def test_an_archive_that_does_not_add_up_is_refused(
 
 
 def test_the_old_form_is_told_from_no_image_at_all(content: ContentStore) -> None:
-    with pytest.raises(errors.InvalidArgument, match="form of before 1.10"):
+    with pytest.raises(errors.InvalidArgument, match=r"form of before 1\.10"):
         planned(content, {"repositories": b"{}"})
     with pytest.raises(errors.InvalidArgument, match=r"^open manifest.json: no such file or directory$"):
         planned(content, {"x": b""})

@@ -1,7 +1,5 @@
 """Docker's rules and words for `docker rmi`, as its daemon of 28.5 answers."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +10,6 @@ from sampan.oci.reference import parse_reference
 from support.image_world import World, make, stream_of, tar_of
 
 CONTAINER = "c0ffee" + "0" * 58
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    found = World(tmp_path)
-    yield found
-    found.check_invariants()
-    found.close()
 
 
 async def tagged(store: ImageStore, *names: str) -> Image:

@@ -14,6 +14,7 @@ from support.image_world import (
     LAYERS,
     World,
     docker_archive,
+    load,
     said,
     stream_of,
     tar_of,

@@ -4,18 +4,11 @@ import signal
 import pytest
 
 from sampan.linux import process
-
-
-def _child() -> int:
-    pid = os.fork()
-    if pid == 0:
-        signal.pause()
-        os._exit(0)
-    return pid
+from support import children
 
 
 def test_a_process_is_known_by_pid_and_start_time() -> None:
-    pid = _child()
+    pid = children.fork(signal.pause)
     ticks = process.start_ticks(pid)
     assert not process.kill_if_same(pid, ticks + 1)
     assert process.kill_if_same(pid, ticks)
@@ -23,9 +16,7 @@ def test_a_process_is_known_by_pid_and_start_time() -> None:
 
 
 def test_a_zombie_is_no_process() -> None:
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
+    pid = children.fork(lambda: None)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     with pytest.raises(ProcessLookupError):
         process.start_ticks(pid)

@@ -66,7 +66,7 @@ def repairs_after(change: Callable[[FakeSocket], None], *, count: int) -> list[s
 
     async def scenario() -> None:
         watch = Watch(notes, notes, sock)  # type: ignore[arg-type]
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             running = group.create_task(watch.run())
             change(sock)
             while len(notes.repairs) < count:

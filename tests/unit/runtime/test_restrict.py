@@ -1,7 +1,6 @@
 import os
 import resource
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,18 +8,7 @@ import pytest
 from sampan.runtime import restrict
 from sampan.runtime.identity import Identity
 from sampan.runtime.restrict import StageError
-
-
-def code_of_child(action: Callable[[], None]) -> int:
-    """Run `action` in a child; its exit code is 0, or 1 when it raised."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            action()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+from support.children import code_of, fork
 
 
 @pytest.fixture
@@ -75,7 +63,7 @@ def test_limits_are_set_by_name() -> None:
         restrict.set_rlimits([{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}])
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (100, 200)
 
-    assert code_of_child(limited) == 0
+    assert code_of(limited) == 0
 
 
 def test_an_unknown_limit_is_an_error() -> None:
@@ -99,18 +87,20 @@ def test_a_missing_working_directory_is_made(folder: Path) -> None:
         restrict.enter_directory(root, "/new/place", Identity(0, 0, [], "/"), create=True)
         assert os.getcwd() == str(folder / "new/place")
 
-    assert code_of_child(entered) == 0
+    assert code_of(entered) == 0
     assert stat.S_ISDIR((folder / "new/place").stat().st_mode)
     os.close(root)
 
 
 def test_execution_replaces_the_process_with_nothing_but_three_descriptors() -> None:
     read_fd, write_fd = os.pipe()
-    pid = os.fork()
-    if pid == 0:
+
+    def execute() -> None:
         os.dup2(write_fd, 1)
         os.set_inheritable(read_fd, True)
         restrict.execute("/bin/ls", ["ls", "/proc/self/fd"], ["A=b"])
+
+    pid = fork(execute)
     os.close(write_fd)
     found = os.read(read_fd, 1000).split()
     os.close(read_fd)
@@ -121,11 +111,11 @@ def test_execution_replaces_the_process_with_nothing_but_three_descriptors() -> 
 def test_what_the_kernel_refuses_to_execute_is_an_error(folder: Path) -> None:
     (folder / "broken").write_bytes(b"\x7fELFnonsense")
     (folder / "broken").chmod(0o755)
-    pid = os.fork()
-    if pid == 0:
+
+    def execute() -> None:
         try:
             restrict.execute(f"{folder}/broken", ["broken"], [])
         except StageError as error:
             os._exit(error.exit_code)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 126
+
+    assert code_of(execute) == 126

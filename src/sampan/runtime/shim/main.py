@@ -2,10 +2,9 @@
 
 Life        launched ──(init ready, daemon says start)──▶ running ──(init ends)──▶ ended ──(clients served)──▶ gone
             launched ──(init fails, or the daemon goes away before start)──▶ gone, with nothing left behind
-Files       <exec_dir>/shim.sock    control connections
-            <exec_dir>/state.json   {"pid", "start_ticks", "shim_pid", "shim_ticks", "cgroup", "exit_path"}: what
-                                    `runtime.cleanup` needs if this process dies
-            <exit_path>             the exit record: written before anybody hears of the end, on the disk right after
+Memory      What it touches it keeps as long as the container runs, so the first process does the work (`runtime.init`).
+Files       <exec_dir>  made by the first process (`runtime.ground`)
+            <exit_path> the exit record: written before anybody hears of the end, on the disk right after
 At the end  drained output, closed log, exit record, no cgroups, no exec_dir: in this order, then the exit event; so who
             has heard of the exit may start or remove the container again at once.
 """
@@ -19,17 +18,16 @@ from sampan.base import jsontext
 from sampan.base.atomicfile import make_durable, write_atomic
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.linux.process import start_ticks
 from sampan.linux.title import set_title
 from sampan.logs.writer import LogFile
 from sampan.runtime import message, rehearsal, restrict
 from sampan.runtime.cgroup.detect import cgroup_for
-from sampan.runtime.cleanup import SOCKET, STATE, remove_cgroup, remove_exec_dir
+from sampan.runtime.cleanup import remove_cgroup, remove_exec_dir
 from sampan.runtime.request import AttachStream, ExitRecord, ShimOrders
 from sampan.runtime.shim.control import Connection, Refused, Request
 from sampan.runtime.shim.loop import IN, Loop
 from sampan.runtime.shim.process import Pipes, Process
-from sampan.runtime.shim.start import USUAL_FLAGS, Newborn, clone_flags, clone_init, join_container, send_launch
+from sampan.runtime.shim.start import USUAL_FLAGS, Newborn, clone_flags, clone_init, join_container
 from sampan.runtime.shim.stdio import Stdio
 
 TYPE_CHECKING = False
@@ -46,7 +44,7 @@ STRAY_OUTPUT_S = 0.2  # for pipes that a surviving process of a shared PID names
 class Shim:
     """The supervisor of one container; `run` returns when nothing is left to do."""
 
-    def __init__(self, orders: ShimOrders, control: socket.socket, *, netns_fd: int) -> None:
+    def __init__(self, orders: ShimOrders, control: socket.socket) -> None:
         self.orders = orders
         self.loop = Loop()
         self.cgroup = cgroup_for(orders.cgroup_path)
@@ -57,10 +55,9 @@ class Shim:
         self._is_ready = False
         self._went = False
         self._started_at_ns = 0
-        self._netns_fd = netns_fd
         self._joined_pid_ns = False
         self._record: ExitRecord | None = None
-        self._open_directory()
+        self._listener: socket.socket | None = None
         self._connect(control)
         self.log = self._open_log()
         self.stdio = Stdio(
@@ -70,28 +67,26 @@ class Shim:
 
     # the beginning
 
-    def _open_directory(self) -> None:
-        os.mkdir(self.orders.exec_dir, 0o700)
-        os.chdir(self.orders.exec_dir)  # a socket's address has 108 bytes at most: bind by its short name
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listener.bind(SOCKET)
-        self._listener.listen(8)
-        os.chdir("/")
-        try:
-            os.unlink(self.orders.exit_path)  # of the run before
-        except FileNotFoundError:
-            pass
-        self.loop.watch(self._listener.fileno(), IN, lambda events: self._accept())
-
     def _open_log(self) -> "LogFile | None":
         log = self.orders.log
         if log["driver"] != "json-file":
             return None
         return LogFile(log["path"], log.get("max_size") or 0, log.get("max_file") or 1)
 
-    def _accept(self) -> None:
+    def _listen(self, fd: int) -> None:
+        self._listener = socket.socket(fileno=fd)
+        self.loop.watch(fd, IN, self._accept)
+
+    def _accept(self, events: int) -> None:
+        assert self._listener is not None
         fd, _ = self._listener._accept()  # type: ignore[attr-defined]  # what socket.accept wraps
         self._connect(socket.socket(fileno=fd))
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self.loop.unwatch(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
 
     def _connect(self, sock: socket.socket) -> None:
         self.connections.append(Connection(self.loop, sock, self._obey, self._disconnected))
@@ -104,13 +99,12 @@ class Shim:
             # Nobody will ever say start: the daemon died half-way through a launch.
             self._give_up({"message": "the daemon went away", "exit_code": restrict.FAILED})
 
-    def launch(self, newborn: Newborn | None, init_part: str) -> None:
+    def launch(self, newborn: Newborn | None, init_part: str, *, netns_fd: int) -> None:
         """Let the first process (one cloned ahead, or a new one) set itself up; failures answer the `start` request."""
         orders = self.orders
         pipes = None if orders.tty else Pipes(with_input=orders.open_stdin)
         if newborn is None or not newborn.is_alive:
             newborn = self._clone()
-        pid = newborn.pid
         if pipes is not None:
             self.stdio.open_pipes(*pipes.ours)
         self.init = Process(
@@ -121,24 +115,12 @@ class Shim:
             self.stdio,
             on_start=self._init_started,
             on_exit=self._init_ended,
-            on_ready=self._init_ready,
+            on_event=self._init_says,
         )
-        state = {
-            "pid": pid,
-            "start_ticks": start_ticks(pid),
-            "shim_pid": os.getpid(),
-            "shim_ticks": start_ticks(os.getpid()),
-            "cgroup": self.cgroup.path,
-            "exit_path": orders.exit_path,
-        }
-        # In place: before this file is whole, init has not been told to become anything.
-        with open(f"{orders.exec_dir}/{STATE}", "wb") as file:
-            file.write(jsontext.dumps(state).encode())
-        send_launch(newborn, orders, init_part, self.cgroup, pipes, netns_fd=self._netns_fd)
-        if pipes is not None:
-            pipes.close_theirs()
-        if self._netns_fd >= 0:
-            os.close(self._netns_fd)
+        fds = [*(pipes.theirs if pipes else ()), *([netns_fd] if netns_fd >= 0 else [])]
+        message.send_text(newborn.sync, init_part, fds)
+        for fd in fds:
+            os.close(fd)
 
     def _clone(self) -> Newborn:
         cgroup_fd = 0
@@ -150,9 +132,12 @@ class Shim:
             os.close(cgroup_fd)
         return newborn
 
-    def _init_ready(self) -> None:
-        self._is_ready = True
-        self._go_if_complete()
+    def _init_says(self, event: str, fds: "list[int]") -> None:
+        if event == "prepared":
+            self._listen(fds[0])
+        elif event == "ready":
+            self._is_ready = True
+            self._go_if_complete()
 
     def _go_if_complete(self) -> None:
         if self._is_ready and self._start_request is not None and not self._went:
@@ -176,9 +161,11 @@ class Shim:
         self.stdio.close()
         if self.log is not None:
             self.log.close(time.time_ns())
-        remove_cgroup(self.cgroup)
-        self._listener.close()
-        remove_exec_dir(self.orders.exec_dir)
+        if self._listener is not None:
+            # Else there is nothing, or what there is belongs to another shim.
+            self._stop_listening()
+            remove_cgroup(self.cgroup)
+            remove_exec_dir(self.orders.exec_dir)
         if self._start_request is not None:
             self._start_request.fail("StartFailed", error["message"], exit_code=error["exit_code"])
             self.loop.stop()
@@ -304,8 +291,7 @@ class Shim:
         content = jsontext.dumps(record.to_json()).encode()
         write_atomic(self.orders.exit_path, content, durable=False)
         remove_cgroup(self.cgroup)
-        self.loop.unwatch(self._listener.fileno())
-        self._listener.close()
+        self._stop_listening()
         remove_exec_dir(self.orders.exec_dir)
         self.tell({"event": "exit", "record": record.to_json()})
         make_durable(self.orders.exit_path)
@@ -343,14 +329,14 @@ def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn"
 
     One message arrives on `sock`: {"shim", "init", "has_netns", "attaches"} with the control socket, the network
     namespace if there is one, and a socket for each of the attaches. With `ahead` the first process is cloned before
-    that, and both rehearse the launch `example`.
+    that, and rehearses the launch `example`.
     """
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         set_title(b"sampan-shim")
-        newborn = _make_ahead(example) if ahead else None
+        newborn = clone_init(USUAL_FLAGS, prepare=lambda: rehearsal.as_init(example)) if ahead else None
         found = message.receive(sock)
         sock.close()
         if found is not None:
@@ -362,21 +348,15 @@ def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn"
     os._exit(code)
 
 
-def _make_ahead(example: bytes) -> Newborn:
-    newborn = clone_init(USUAL_FLAGS, prepare=lambda: rehearsal.as_init(example))
-    rehearsal.as_shim(example)
-    return newborn
-
-
 def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:
     control = socket.socket(fileno=fds.pop(0))
     netns_fd = fds.pop(0) if body["has_netns"] else -1
     set_title(b"sampan-shim " + body["shim"]["id"].encode())
-    shim = Shim(ShimOrders(body["shim"]), control, netns_fd=netns_fd)
+    shim = Shim(ShimOrders(body["shim"]), control)
     for found, fd in zip(body["attaches"], fds, strict=True):
         shim.stdio.attach(AttachStream.from_json(fd, found))
     try:
-        shim.launch(newborn, body["init"])
+        shim.launch(newborn, body["init"], netns_fd=netns_fd)
     except OSError as error:
         shim._give_up({"message": str(error), "exit_code": restrict.FAILED})
     shim.loop.run()

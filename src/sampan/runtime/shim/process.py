@@ -45,7 +45,7 @@ class Process:
     __slots__ = (
         "_error",
         "_loop",
-        "_on_ready",
+        "_on_event",
         "_on_start",
         "_sync",
         "exit_code",
@@ -66,7 +66,7 @@ class Process:
         *,
         on_start: "Callable[[dict[str, object] | None], None]",
         on_exit: "Callable[[int], None]",
-        on_ready: "Callable[[], None] | None" = None,
+        on_event: "Callable[[str, list[int]], None] | None" = None,
     ) -> None:
         self._loop = loop
         self.pid = pid
@@ -74,7 +74,7 @@ class Process:
         self._sync = sync
         self.stdio = stdio
         self._on_start = on_start
-        self._on_ready = on_ready
+        self._on_event = on_event
         self.on_exit = on_exit
         self._error: dict[str, object] | None = None
         self.is_started = False
@@ -104,8 +104,8 @@ class Process:
             self.stdio.open_terminal(fds[0])
         elif event["event"] == "error":
             self._error = event
-        elif event["event"] == "ready" and self._on_ready is not None:
-            self._on_ready()
+        elif self._on_event is not None:
+            self._on_event(str(event["event"]), fds)
 
     def _close_sync(self) -> None:
         self._loop.unwatch(self._sync.fileno())

@@ -5,7 +5,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import init, join, message
+from sampan.runtime import init, join
 from sampan.runtime.request import AttachStream
 from sampan.runtime.shim.process import Pipes, Process
 from sampan.runtime.shim.stdio import Stdio
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from sampan.runtime.cgroup.detect import Cgroup
-    from sampan.runtime.request import ShimOrders
     from sampan.runtime.shim.control import Request
     from sampan.runtime.shim.main import Shim
 else:
@@ -61,30 +59,6 @@ def clone_init(flags: int, *, cgroup_fd: int = 0, prepare: "Callable[[], None]" 
         init.run(theirs, prepare)
     theirs.close()
     return Newborn(pid, pidfd, ours)
-
-
-def send_launch(
-    newborn: Newborn, orders: "ShimOrders", init_part: str, cgroup: "Cgroup", pipes: "Pipes | None", *, netns_fd: int
-) -> None:
-    """Tell a first process what to become, and make its cgroups meanwhile."""
-    # Version 2 is joined at birth, and a container without a cgroup namespace binds the directories early.
-    early = cgroup.version == 2 or "cgroup" not in orders.new_namespaces
-    if early:
-        _limit(cgroup, orders)
-    fds = [*(pipes.theirs if pipes else ()), *([netns_fd] if netns_fd >= 0 else [])]
-    body: message.Message = {"event": "launch", "init": init_part, "cgroup_folders": cgroup.folders}
-    message.send(newborn.sync, body, fds)
-    if not early:
-        _limit(cgroup, orders)
-    fds = [] if cgroup.version == 2 else cgroup.entry_fds()
-    message.send(newborn.sync, {"event": "cgroup"}, fds)
-    for fd in fds:
-        os.close(fd)
-
-
-def _limit(cgroup: "Cgroup", orders: "ShimOrders") -> None:
-    cgroup.create()
-    cgroup.apply(orders.resources)
 
 
 def join_container(shim: "Shim", request: "Request") -> None:

@@ -62,7 +62,7 @@ def test_a_follower_wakes_up_while_it_waits(tmp_path: Path) -> None:
         with watcher.watch(str(tmp_path)):
             before = set(os.listdir("/proc/self/fd"))
         stream = LogStream(path, LogsRequest(follow=True), tty=True, watcher=watcher, until_stopped=never.wait)
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             chunks = aiter(stream)
             first = group.create_task(_first(chunks))
             asyncio.get_running_loop().call_later(0.02, log.write, "stdout", b"hello\n", 1)
@@ -89,7 +89,7 @@ def test_following_ends_when_until_has_passed(tmp_path: Path) -> None:
         never = asyncio.Event()
         request = LogsRequest(follow=True, until_ns=time.time_ns() + 50_000_000)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 return await collect(LogStream(path, request, tty=True, watcher=watcher, until_stopped=never.wait))
         finally:
             watcher.close()

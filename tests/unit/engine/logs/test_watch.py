@@ -19,12 +19,12 @@ def test_two_readers_of_one_directory_share_a_watch_and_others_sleep_on(tmp_path
         with watcher.watch(str(tmp_path / "a")) as one, watcher.watch(str(tmp_path / "b")) as other:
             with watcher.watch(str(tmp_path / "a")) as two:
                 (tmp_path / "a" / "file").write_text("x")
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await one.wait()
                     await two.wait()
             one.clear()
             (tmp_path / "a" / "file").write_text("y")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await one.wait()
             assert not other.is_set()
         watcher.close()
@@ -54,7 +54,7 @@ def test_without_a_watch_to_have_the_reader_looks_by_the_clock(tmp_path: Path, m
     async def main() -> None:
         watcher = DirectoryWatcher()
         with watcher.watch(str(tmp_path)) as changed:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await changed.wait()
         watcher.close()
 

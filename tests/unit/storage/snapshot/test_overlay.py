@@ -1,30 +1,11 @@
 import asyncio
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sampan import errors
 from sampan.storage.metadata import Database
-from sampan.storage.snapshot.contract import Kind
 from sampan.storage.snapshot.overlay import OverlaySnapshotter
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(str(tmp_path / "meta.db"))
-    found.open()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def snapshots(tmp_path: Path, database: Database) -> Iterator[OverlaySnapshotter]:
-    found = OverlaySnapshotter(str(tmp_path / "snapshots"), database)
-    found.open()
-    yield found
-    found.close()
 
 
 def options(snapshots: OverlaySnapshotter, key: str) -> list[str]:
@@ -57,99 +38,6 @@ def test_mount_options_name_directories_relative_to_the_root(snapshots: OverlayS
 def test_a_snapshot_without_a_parent_stands_on_the_empty_layer(snapshots: OverlaySnapshotter) -> None:
     asyncio.run(snapshots.prepare("k", None))
     assert options(snapshots, "k")[0] == "lowerdir=0/fs"
-
-
-def test_a_failed_transaction_leaves_no_directory_and_no_key(snapshots: OverlaySnapshotter, database: Database) -> None:
-    async def main() -> None:
-        await layer(snapshots, "one", None)
-        with pytest.raises(errors.Conflict, match="mine"), snapshots.change() as change:
-            change.prepare("x", "one")
-
-            def write(tx) -> None:
-                change.apply(tx)
-                raise errors.Conflict("mine")
-
-            await database.write(write)
-        await snapshots.wait_reaped()
-        await snapshots.remove("one")
-        await snapshots.wait_reaped()
-
-    asyncio.run(main())
-    assert snapshots.snapshots() == []
-    assert os.listdir(snapshots.root) == ["0"]
-
-
-def test_a_cancelled_transaction_that_happened_all_the_same_counts(
-    snapshots: OverlaySnapshotter, database: Database
-) -> None:
-    async def main() -> None:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(snapshots.prepare("x", None))
-            await asyncio.sleep(0)
-            database.write_blocking(lambda tx: None)  # the task's write is done, but the task does not know yet
-            task.cancel()
-        assert task.cancelled()
-
-    asyncio.run(main())
-    assert snapshots.stat("x").kind is Kind.ACTIVE
-    assert os.path.isdir(snapshots.directory("x"))
-
-
-def test_a_failed_removal_leaves_the_snapshot_usable(snapshots: OverlaySnapshotter, database: Database) -> None:
-    async def main() -> None:
-        await layer(snapshots, "one", None)
-        await snapshots.prepare("x", "one")
-        with pytest.raises(errors.Conflict, match="mine"), snapshots.change() as change:
-            change.remove("x")
-            raise errors.Conflict("mine")
-        await snapshots.commit("two", "x")
-
-    asyncio.run(main())
-    assert snapshots.stat("two").parent == "one"
-
-
-def test_a_failed_commit_leaves_the_snapshot_active(snapshots: OverlaySnapshotter, database: Database) -> None:
-    async def main() -> None:
-        await snapshots.prepare("x", None)
-        usage = await snapshots.usage("x")
-        with pytest.raises(errors.Conflict, match="mine"), snapshots.change() as change:
-            change.commit("one", "x", usage=usage)
-            with pytest.raises(errors.NotFound):
-                snapshots.mounts("one")
-            raise errors.Conflict("mine")
-        assert snapshots.stat("x").kind is Kind.ACTIVE
-        await snapshots.commit("one", "x")
-
-    asyncio.run(main())
-
-
-def test_one_change_removes_a_child_and_its_parent(snapshots: OverlaySnapshotter, database: Database) -> None:
-    async def main() -> None:
-        await layer(snapshots, "one", None)
-        await layer(snapshots, "two", "one")
-        with snapshots.change() as change:
-            change.remove("two")
-            change.remove("one")
-            await database.write(change.apply)
-
-    asyncio.run(main())
-    assert snapshots.snapshots() == []
-
-
-def test_nothing_is_built_on_a_snapshot_that_is_being_removed(
-    snapshots: OverlaySnapshotter, database: Database
-) -> None:
-    async def main() -> None:
-        await layer(snapshots, "one", None)
-        with snapshots.change() as change:
-            change.remove("one")
-            with pytest.raises(errors.Conflict, match="being removed"):
-                await snapshots.prepare("x", "one")
-            with pytest.raises(errors.NotFound):
-                await snapshots.remove("one")
-            await database.write(change.apply)
-
-    asyncio.run(main())
 
 
 def test_a_sweep_removes_what_no_row_owns_and_remakes_what_a_power_cut_took(
