@@ -131,6 +131,7 @@ class Lab:
             os.mkdir(f"{self.folder}/{name}")
         with tarfile.open(fileobj=io.BytesIO(rootfs.busybox())) as tar:
             tar.extractall(f"{self.folder}/lower")
+        open(f"{self.folder}/launcher.log", "w").close()
         os.environ[MARKER] = self.folder
         self.launcher: Launcher
 

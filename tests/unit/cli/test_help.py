@@ -1,4 +1,4 @@
-from sampan.cli import commands, help, root_help
+from sampan.cli import commands, help
 
 RM_HELP = """\
 Usage:  sampan rm [OPTIONS] CONTAINER [CONTAINER...]
@@ -45,8 +45,3 @@ def test_every_command_has_help_and_the_table_has_its_summary() -> None:
         table = commands.COMMANDS if len(words) == 1 else commands.GROUPS[words[0]]
         assert command.summary == table[words[-1]][1]
         assert f"Usage:  sampan {' '.join(words)} " in help.command_help(command, found[0], width=79)
-
-
-def test_the_root_help_names_every_command() -> None:
-    text = root_help.text()
-    assert all(f"\n  {name} " in text for name in commands.COMMANDS | commands.GROUPS)

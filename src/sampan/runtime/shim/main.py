@@ -19,12 +19,12 @@ from sampan.base.atomicfile import make_durable, write_atomic
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.title import set_title
-from sampan.logs.writer import LogFile
 from sampan.runtime import message, rehearsal, restrict
-from sampan.runtime.cgroup.detect import cgroup_for
+from sampan.runtime.cgroup.detect import cgroup_for, hierarchies
 from sampan.runtime.cleanup import remove_cgroup, remove_exec_dir
 from sampan.runtime.request import AttachStream, ExitRecord, ShimOrders
 from sampan.runtime.shim.control import Connection, Refused, Request
+from sampan.runtime.shim.log import Log
 from sampan.runtime.shim.loop import IN, Loop
 from sampan.runtime.shim.process import Pipes, Process
 from sampan.runtime.shim.start import USUAL_FLAGS, Newborn, clone_flags, clone_init, join_container
@@ -34,6 +34,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from typing import Any, NoReturn
+
+    from sampan.runtime.cgroup.detect import Cgroup
 else:
     import _signal as signal  # the same functions without the enums around them
 
@@ -47,7 +49,7 @@ class Shim:
     def __init__(self, orders: ShimOrders, control: socket.socket) -> None:
         self.orders = orders
         self.loop = Loop()
-        self.cgroup = cgroup_for(orders.cgroup_path)
+        self._cgroup: Cgroup | None = None
         self.execs: dict[str, Process] = {}
         self.connections: list[Connection] = []
         self._start_request: Request | None = None
@@ -59,19 +61,20 @@ class Shim:
         self._record: ExitRecord | None = None
         self._listener: socket.socket | None = None
         self._connect(control)
-        self.log = self._open_log()
+        self.log = Log(orders.log) if orders.log["driver"] == "json-file" else None
         self.stdio = Stdio(
             self.loop, log=self.log, close_input_at_end=orders.stdin_once and not orders.tty, on_drained=self._drained
         )
         self.init: Process | None = None
 
-    # the beginning
+    @property
+    def cgroup(self) -> "Cgroup":
+        """The container's cgroups; made when first asked for, which is late in most containers' lives."""
+        if self._cgroup is None:
+            self._cgroup = cgroup_for(self.orders.cgroup_path)
+        return self._cgroup
 
-    def _open_log(self) -> "LogFile | None":
-        log = self.orders.log
-        if log["driver"] != "json-file":
-            return None
-        return LogFile(log["path"], log.get("max_size") or 0, log.get("max_file") or 1)
+    # the beginning
 
     def _listen(self, fd: int) -> None:
         self._listener = socket.socket(fileno=fd)
@@ -124,7 +127,7 @@ class Shim:
 
     def _clone(self) -> Newborn:
         cgroup_fd = 0
-        if self.cgroup.version == 2:
+        if hierarchies().is_v2:
             self.cgroup.create()
             cgroup_fd = self.cgroup.clone_fd()
         newborn = clone_init(clone_flags(self.orders.new_namespaces), cgroup_fd=cgroup_fd)
@@ -335,7 +338,6 @@ def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn"
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        set_title(b"sampan-shim")
         newborn = clone_init(USUAL_FLAGS, prepare=lambda: rehearsal.as_init(example)) if ahead else None
         found = message.receive(sock)
         sock.close()

@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sampan.logs.writer import LogFile
     from sampan.runtime.request import AttachStream
+    from sampan.runtime.shim.log import Log
 
 HIGH_BYTES = 1 << 20
 
@@ -42,7 +42,7 @@ class Stdio:
     )
 
     def __init__(
-        self, loop: Loop, *, log: "LogFile | None", close_input_at_end: bool, on_drained: "Callable[[], None]"
+        self, loop: Loop, *, log: "Log | None", close_input_at_end: bool, on_drained: "Callable[[], None]"
     ) -> None:
         self._loop = loop
         self._log = log
