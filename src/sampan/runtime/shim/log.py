@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Log:
-    """`LogFile` by its settings ({"path", "max_size" bytes, "max_file"}); a file that cannot be opened loses the log."""
+    """`LogFile` by its settings ({"path", "max_size" bytes, "max_file"}); one that cannot be opened loses the log."""
 
     __slots__ = ("_file", "_is_lost", "_settings")
 
