@@ -143,7 +143,11 @@ class Lab:
                 async with asyncio.timeout(timeout_s), Launcher(log_fd=log.fileno()) as self.launcher:
                     return await body(self)
 
-        result = asyncio.run(main())
+        try:
+            result = asyncio.run(main())
+        except BaseException:
+            self.kill_all()  # or the next test would be blamed
+            raise
         self.check_nothing_left()
         return result
 
@@ -235,8 +239,8 @@ class Lab:
         terminal = Terminal()
         streams = [terminal.stream(framed=True, stdin=False)]
         container = await self.start(*args, streams=streams, **options)
-        record = await container.shim.wait_exit()
         stream = await terminal.read_to_end()
+        record = await container.shim.wait_exit()
         terminal.sock.close()
         container.shim.disconnect()
         return Outcome(record, stream)
@@ -268,16 +272,24 @@ class Lab:
 
         eventually(is_clean)
 
-    def destroy(self) -> None:
-        """Kill what a failed test left, then remove the folder."""
-        os.environ.pop(MARKER, None)
+    def kill_all(self) -> None:
+        """Kill what a failed test left, and remove the exec directories that nobody else will."""
         for pid in leaks.processes(self.folder):
             try:
                 os.kill(pid, 9)
             except ProcessLookupError:
                 continue
         eventually(lambda: not leaks.processes(self.folder))
-        for folder in [*leaks.cgroups(set(os.listdir(f"{self.folder}/layers"))), *self._cgroup_parents()]:
+        for path in leaks.entries(f"{self.folder}/exec"):
+            shutil.rmtree(path)
+        for folder in leaks.cgroups(set(os.listdir(f"{self.folder}/layers"))):
+            eventually(lambda folder=folder: _removed(folder))
+
+    def destroy(self) -> None:
+        """Kill what a failed test left, then remove the folder."""
+        os.environ.pop(MARKER, None)
+        self.kill_all()
+        for folder in self._cgroup_parents():
             eventually(lambda folder=folder: _removed(folder))
         shutil.rmtree(self.folder)
 
