@@ -615,9 +615,11 @@ async def execute(container: Container, *args: str, user: str = "", tty: bool = 
     terminal = Terminal()
     process = {**container.lab.spec(*args)["process"], **changes}
     stream = terminal.stream(framed=not tty)
-    terminal.sock.setblocking(False)
-    name = changes.pop("name", "e1")
-    await container.shim.exec(name, process, user=user, groups=[], tty=tty, stream=stream)
+    try:
+        await container.shim.exec("e1", process, user=user, groups=[], tty=tty, stream=stream)
+    except BaseException:
+        terminal.sock.close()
+        raise
     return terminal
 
 

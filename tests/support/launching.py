@@ -238,7 +238,11 @@ class Lab:
         """Run a command to its end."""
         terminal = Terminal()
         streams = [terminal.stream(framed=True, stdin=False)]
-        container = await self.start(*args, streams=streams, **options)
+        try:
+            container = await self.start(*args, streams=streams, **options)
+        except BaseException:
+            terminal.sock.close()
+            raise
         stream = await terminal.read_to_end()
         record = await container.shim.wait_exit()
         terminal.sock.close()
@@ -267,7 +271,8 @@ class Lab:
 
     def check_nothing_left(self) -> None:
         def is_clean() -> bool:
-            assert self.leftovers() == []
+            left = self.leftovers()
+            assert left == [], left
             return True
 
         eventually(is_clean)

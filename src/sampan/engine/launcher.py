@@ -145,22 +145,31 @@ class Launcher:
             self._channel.send_nowait(STOCK)
 
     async def _send(self, kind: bytes, body: message.Message, fds: list[int]) -> None:
+        channel = self._connected()
         try:
-            await self._connected().send(body, fds, kind=kind)
+            await channel.send(body, fds, kind=kind)
         except (BrokenPipeError, ConnectionError):
             # It died since we last looked. Nothing was taken from this request, so ask the next one.
-            self._channel = None
+            self._give_up(channel)
             await self._connected().send(body, fds, kind=kind)
+
+    def _give_up(self, channel: Channel) -> None:
+        # Closed at once: the event loop's own news of this death would be taken for the next launcher's.
+        channel.close()
+        if self._channel is channel:
+            self._died()
 
     async def netns(self) -> Netns:
         """A fresh network namespace; the caller closes it."""
         for _ in range(2):
+            channel = self._connected()
             try:
-                _, fds = await self._connected().ask({}, kind=NETNS)
+                _, fds = await channel.ask({}, kind=NETNS)
                 return Netns(fds[0], fds[1])
             except errors.Unavailable:
                 if self._is_closing:
                     raise
+                self._give_up(channel)
         raise errors.Unavailable("the launcher died repeatedly")
 
     async def unpack(self, root_path: str, tar_fd: int, *, options: dict[str, Any]) -> dict[str, Any]:

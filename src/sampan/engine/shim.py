@@ -6,6 +6,7 @@ the exit record that comes out is the container's end like any other.
 """
 
 import asyncio
+import errno
 import itertools
 import os
 import socket
@@ -49,6 +50,7 @@ class Channel:
         self._on_event = on_event
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
+        self._blocked: list[asyncio.Future[None]] = []
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._hear)
 
@@ -90,6 +92,8 @@ class Channel:
     async def send(self, body: message.Message, fds: list[int], *, kind: bytes = b"") -> None:
         """Send one message, waiting while the socket is full; the descriptors stay the caller's."""
         while True:
+            if not self.is_open:
+                raise ConnectionResetError(errno.ECONNRESET, "the other side has gone")
             try:
                 message.send(self._sock, body, fds, kind=kind)
                 return
@@ -98,12 +102,16 @@ class Channel:
 
     async def _wait_writable(self) -> None:
         ready: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_writer(self._sock.fileno(), settle, ready)
-        try:
-            await ready
-        finally:
-            if self.is_open:
-                self._loop.remove_writer(self._sock.fileno())
+        self._blocked.append(ready)
+        self._loop.add_writer(self._sock.fileno(), self._unblock)
+        await ready
+
+    def _unblock(self) -> None:
+        """The socket takes more, or is about to be closed: let all who wait for it try again."""
+        self._loop.remove_writer(self._sock.fileno())
+        blocked, self._blocked = self._blocked, []
+        for ready in blocked:
+            settle(ready)
 
     async def ask(
         self, body: message.Message, fds: list[int] | None = None, *, kind: bytes = b""
@@ -129,6 +137,7 @@ class Channel:
         """End the connection; who still waits gets Unavailable. `on_close` is not called for it."""
         if self.is_open:
             self._loop.remove_reader(self._sock.fileno())
+            self._unblock()
             self._sock.close()
         for waiting in self._waiting.values():
             if not waiting.done():
@@ -163,6 +172,7 @@ class Shim:
         self._exit_path = exit_path
         self._clean_up = clean_up
         self._on_started = on_started
+        self._is_clean = False  # a start has failed, and whoever failed it has removed everything
         self._exit: asyncio.Future[ExitRecord | None] = loop.create_future()
         self._execs: dict[str, asyncio.Future[int]] = {}
         self._channel = Channel(sock, on_close=self._gone, on_event=self._heard)
@@ -212,8 +222,12 @@ class Shim:
         """Let the container's program run; returns after execve succeeded, StartFailed when it did not."""
         try:
             found, _ = await self._channel.ask({"do": "start"})
+        except errors.StartFailed:
+            self._is_clean = True
+            raise
         except errors.Unavailable as error:
             await self._clean_up(self._exec_dir, self._exit_path)
+            self._is_clean = True
             raise errors.StartFailed("the container's supervisor died", exit_code=128) from error
         self.pid, self.started_at_ns = found["pid"], found["started_at_ns"]
         self._on_started()
@@ -307,6 +321,9 @@ class Shim:
 
     async def discard(self) -> None:
         """Give up a launched container that was never started; afterwards nothing of it is left."""
+        if self._is_clean:
+            self._channel.close()
+            return
         try:
             await self._channel.ask({"do": "discard"})
         except errors.Unavailable:

@@ -35,10 +35,13 @@ from sampan.runtime.steps import Root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from typing import Any, NoReturn
 
     from sampan.runtime.steps import Step
+else:
+    import _signal as signal  # the same functions without the enums around them
 
 ENTER_CGROUP = b"0"  # "the writing thread" (cgroups(7))
 
@@ -105,6 +108,8 @@ def run(sync: socket.socket, prepare: "Callable[[], None]") -> "NoReturn":
     try:
         # Before anything of a container can be seen or reached.
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)
+        # Whoever cleans up after a dead shim must not find us still making things. (`restrict` says it again.)
+        syscalls.prctl(c.PR_SET_PDEATHSIG, signal.SIGKILL)
         prepare()
         found = message.receive(sync)
         if found is not None:

@@ -16,6 +16,7 @@ from sampan.engine.launcher import Launcher, Netns, reconnect
 from sampan.engine.shim import Channel, Shim
 from sampan.runtime import message
 from sampan.runtime.cleanup import SOCKET
+from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, STOCK
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
 
 RECORD = {"exit_code": 3, "oom_killed": False, "started_at_ns": 5, "finished_at_ns": 9, "error": ""}
@@ -73,10 +74,12 @@ def close_all(fds: list[int]) -> None:
         os.close(fd)
 
 
-def heard(sock: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    found = message.receive(sock)
+def heard(sock: socket.socket) -> tuple[bytes, dict[str, Any], list[int]]:
+    """The next packet: what to do, with what, and its descriptors."""
+    found = message.receive_packet(sock)
     assert found is not None
-    return found
+    packet, fds = found
+    return packet[:1], message.decode(packet[1:], fds) if packet[1:] else {}, fds
 
 
 def test_a_launch_carries_control_socket_network_and_streams_in_this_order() -> None:
@@ -85,8 +88,8 @@ def test_a_launch_carries_control_socket_network_and_streams_in_this_order() -> 
         netns = Netns(os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_RDONLY))
         stream = AttachStream(near.detach(), stdin=True, stdout=True, stderr=True, framed=False)
         shim = await launcher.launch(request(), netns=netns, attaches=[stream])
-        found, fds = heard(launcher.far)
-        assert found["do"] == "launch" and found["has_netns"] is True and len(found["attaches"]) == 1
+        kind, found, fds = heard(launcher.far)
+        assert kind == LAUNCH_UNUSUAL and found["has_netns"] is True and len(found["attaches"]) == 1
         kinds = [os.readlink(f"/proc/self/fd/{fd}").partition(":")[0] for fd in fds]
         assert kinds == ["socket", "/dev/null", "socket"]
         close_all(fds)
@@ -98,13 +101,49 @@ def test_a_launch_carries_control_socket_network_and_streams_in_this_order() -> 
     run(body)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (["mount", "network", "uts", "pid", "ipc", "cgroup"], LAUNCH),
+        (["uts", "pid", "ipc"], LAUNCH),
+        (["mount", "network", "uts", "ipc"], LAUNCH_UNUSUAL),
+    ],
+)
+def test_only_what_a_spare_was_born_in_decides_whether_it_fits(kinds: list[str], expected: bytes) -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        asked = request()
+        asked.spec["linux"]["namespaces"] = [{"type": kind} for kind in kinds]
+        (await launcher.launch(asked)).disconnect()
+        kind, _, fds = heard(launcher.far)
+        assert kind == expected
+        close_all(fds)
+
+    run(body)
+
+
+def test_a_namespace_is_asked_of_the_next_launcher_when_one_died_unnoticed() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        launcher.far.close()
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(launcher.netns())
+            await asyncio.sleep(0)
+            _, found, _ = heard(launcher.far)
+            null = os.open(os.devnull, os.O_RDONLY)
+            message.send(launcher.far, {"seq": found["seq"], "ok": {}}, [null, null])
+            os.close(null)
+        asking.result().close()
+        assert len(launcher.fars) == 2
+
+    run(body)
+
+
 def test_the_launcher_is_told_to_make_spares_once_a_container_runs() -> None:
     async def body(launcher: ScriptedLauncher) -> None:
         shim = await launcher.launch(request())
-        _, (control,) = heard(launcher.far)
+        _, _, (control,) = heard(launcher.far)
         fake = FakeShim(socket.socket(fileno=control), start={"ok": {"pid": 1, "started_at_ns": 2}})
         await shim.start()
-        assert heard(launcher.far)[0] == {"do": "stock"}
+        assert heard(launcher.far) == (STOCK, {}, [])
         shim.disconnect()
         fake.die()
 
@@ -116,8 +155,8 @@ def test_a_launcher_that_died_unnoticed_is_replaced_and_the_request_reaches_the_
         launcher.far.close()
         shim = await launcher.launch(request())  # before the loop could hear of the death
         assert len(launcher.fars) == 2
-        found, fds = heard(launcher.far)
-        assert found["do"] == "launch"
+        kind, _, fds = heard(launcher.far)
+        assert kind == LAUNCH_UNUSUAL
         close_all(fds)
         for _ in range(3):
             await asyncio.sleep(0)
@@ -138,7 +177,7 @@ def test_a_launcher_whose_death_was_noticed_is_replaced_at_the_next_request() ->
             await asyncio.sleep(0)
         assert launcher._channel is None
         (await launcher.launch(request())).disconnect()
-        close_all(heard(launcher.far)[1])
+        close_all(heard(launcher.far)[2])
 
     run(body)
 
@@ -148,7 +187,8 @@ def test_a_namespace_comes_with_two_descriptors() -> None:
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(launcher.netns())
             await asyncio.sleep(0)
-            found, _ = heard(launcher.far)
+            kind, found, _ = heard(launcher.far)
+            assert kind == NETNS
             null = os.open(os.devnull, os.O_RDONLY)
             message.send(launcher.far, {"seq": found["seq"], "ok": {}}, [null, null])
             os.close(null)
@@ -209,8 +249,9 @@ def test_a_helpers_failure_is_raised(answer: dict[str, Any] | None, kind: type[E
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(raises(launcher.unpack("/root", null, options={"a": 1}), kind, text))
             await asyncio.sleep(0)
-            found, fds = heard(launcher.far)
-            assert found == {"do": "helper", "name": "unpack", "arguments": {"root": "/root", "options": {"a": 1}}}
+            packet_kind, found, fds = heard(launcher.far)
+            assert packet_kind == HELPER
+            assert found == {"name": "unpack", "arguments": {"root": "/root", "options": {"a": 1}}}
             with socket.socket(fileno=fds.pop(0)) as sock:
                 if answer is not None:
                     message.send(sock, answer)
@@ -231,7 +272,7 @@ def test_cleaning_up_gives_the_exit_record() -> None:
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(launcher.clean_up("/run/c1", "/data/exit.json", "/sampan/c1"))
             await asyncio.sleep(0)
-            found, (fd,) = heard(launcher.far)
+            _, found, (fd,) = heard(launcher.far)
             assert found["name"] == "clean_up" and found["arguments"]["cgroup"] == "/sampan/c1"
             with socket.socket(fileno=fd) as sock:
                 message.send(sock, {"ok": RECORD})

@@ -191,15 +191,62 @@ def test_a_full_socket_holds_senders_up_and_loses_nothing() -> None:
     asyncio.run(main())
 
 
+def fill(channel: Channel) -> None:
+    with pytest.raises(BlockingIOError):
+        while True:
+            message.send(channel._sock, {"padding": "x" * 5000})
+
+
+def test_several_senders_wait_for_a_full_socket_and_one_may_give_up() -> None:
+    async def main() -> None:
+        channel, far, _ = connected()
+        fill(channel)
+        got: list[object] = []
+        async with asyncio.timeout(2), asyncio.TaskGroup() as group:
+            senders = [group.create_task(channel.send({"number": number}, [])) for number in range(4)]
+            await asyncio.sleep(0)
+            senders[1].cancel()
+            far.setblocking(False)
+            while len(got) < 3:
+                await asyncio.sleep(0)
+                try:
+                    found = message.receive(far)
+                except BlockingIOError:
+                    continue
+                assert found is not None
+                got += [found[0]["number"]] if "number" in found[0] else []
+        assert set(got) == {0, 2, 3}
+        channel.close()
+        far.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_who_waits_for_a_full_socket_hears_of_the_end(is_ours: bool) -> None:
+    async def main() -> None:
+        channel, far, _ = connected()
+        fill(channel)
+        async with asyncio.timeout(2), asyncio.TaskGroup() as group:
+            group.create_task(fails(channel.ask({"do": "start"}), errors.Unavailable))
+            group.create_task(fails(channel.send({"do": "launch"}, []), ConnectionError))
+            await asyncio.sleep(0)
+            channel.close() if is_ours else far.close()
+        assert not channel.is_open
+        far.close()
+
+    asyncio.run(main())
+
+
 def test_what_need_not_arrive_is_dropped_when_the_socket_is_full_or_closed() -> None:
     async def main() -> None:
         channel, far, _ = connected()
         for _ in range(5000):
-            channel.send_nowait({"do": "stock", "padding": "x" * 1000})
+            channel.send_nowait(b"S" * 1000)
         far.close()
-        channel.send_nowait({"do": "stock"})
+        channel.send_nowait(b"S")
         channel.close()
-        channel.send_nowait({"do": "stock"})
+        channel.send_nowait(b"S")
 
     asyncio.run(main())
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from sampan.base import jsontext
 from sampan.linux import syscalls
 from sampan.runtime import init, message
 from sampan.runtime.restrict import StageError
@@ -16,13 +15,14 @@ from support import children
 Pair = tuple[socket.socket, socket.socket]
 ORDERS: dict[str, Any] = {
     "id": "c1",
-    "spec": {"process": {}, "linux": {"namespaces": [{"type": "mount"}, {"type": "cgroup"}]}},
+    "spec": {"process": {}, "linux": {"cgroupsPath": "/x/c1", "namespaces": [{"type": "cgroup"}]}},
     "rootfs": [],
     "user": "",
     "groups": [],
     "create_cwd": True,
     "tty": False,
     "exec_dir": "/run/c1",
+    "exit_path": "/data/exit.json",
 }
 
 
@@ -36,7 +36,7 @@ def pair() -> Iterator[Pair]:
 
 
 def body(**changes: object) -> dict[str, Any]:
-    return {"init": jsontext.dumps({**ORDERS, **changes}), "cgroup_folders": {}}
+    return {**ORDERS, **changes}
 
 
 def said(shim: socket.socket) -> dict[str, Any]:
@@ -74,24 +74,16 @@ def test_a_failure_is_reported_with_the_exit_code_that_a_shell_would_give(pair: 
     assert said(shim) == {"event": "error", "message": "no space", "exit_code": 128}
 
 
-def test_the_cgroups_are_joined_through_the_descriptors_of_the_shim_once(pair: Pair, tmp_path: Path) -> None:
-    shim, sync = pair
-    stage = init.Stage(sync, body(spec={"process": {}, "linux": {}}), [-1, -1, -1])
+def test_the_cgroups_are_joined_once_however_often_it_is_asked_for(pair: Pair, tmp_path: Path) -> None:
+    shared = {"process": {}, "linux": {"cgroupsPath": "/x/c1"}}
+    stage = init.Stage(pair[1], body(spec=shared), [-1, -1, -1])
     paths = [tmp_path / "memory", tmp_path / "pids"]
-    fds = [os.open(path, os.O_CREAT | os.O_WRONLY) for path in paths]
-    message.send(shim, {"event": "cgroup"}, fds)
-    for fd in fds:
-        os.close(fd)
+    stage._task_fds = [os.open(path, os.O_CREAT | os.O_WRONLY) for path in paths]
+    fds = list(stage._task_fds)
     stage.enter_cgroup()
     stage.enter_cgroup()  # the cgroup mount asks first, then everybody
     assert [path.read_text() for path in paths] == ["0", "0"]
-
-
-def test_a_shim_that_goes_away_before_the_cgroups_ends_the_start(pair: Pair) -> None:
-    shim, sync = pair
-    shim.close()
-    with pytest.raises(StageError, match="shim went away"):
-        init.enter_cgroup(sync)
+    assert not any(os.path.exists(f"/proc/self/fd/{fd}") for fd in fds)
 
 
 def test_descriptors_are_taken_in_their_order(pair: Pair) -> None:
@@ -159,7 +151,7 @@ def test_orders_that_make_no_sense_are_reported_and_the_process_ends(pair: Pair)
     shim, sync = pair
     message.send(shim, {"event": "launch"})
     assert children.code_of(lambda: run(sync)) == 1
-    assert said(shim) == {"event": "error", "message": "KeyError: 'init'", "exit_code": 128}
+    assert said(shim) == {"event": "error", "message": "KeyError: 'id'", "exit_code": 128}
 
 
 def test_a_shim_that_goes_away_before_the_launch_takes_its_init_along_in_silence(pair: Pair) -> None:

@@ -1,6 +1,7 @@
 """Layer work that a helper of the launcher does, because it needs a root of its own."""
 
 import os
+import sys
 
 from sampan.storage.layer.apply import apply_layer
 
@@ -13,6 +14,9 @@ def unpack(fds: "list[int]", *, root: str, options: "dict[str, Any]") -> "dict[s
     """Apply the tar layer read from fds[0] to the directory `root`, which becomes this process's root first."""
     os.chroot(root)
     os.chdir("/")
+    # From here on a path is the archive's: nothing may be imported any more.
+    sys.path.clear()
+    sys.meta_path.clear()
     return dict(apply_layer(fds[0], **options).as_dict())
 
 

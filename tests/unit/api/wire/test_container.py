@@ -56,9 +56,7 @@ def test_a_field_of_another_type_is_refused(body: bytes) -> None:
 
 
 def test_the_configuration_of_a_body_leaves_the_host_and_the_network_out() -> None:
-    body = decode(
-        b'{"Image":"i","HostConfig":{"Memory":5},"NetworkingConfig":{"EndpointsConfig":{}}}', CreateBody
-    )
+    body = decode(b'{"Image":"i","HostConfig":{"Memory":5},"NetworkingConfig":{"EndpointsConfig":{}}}', CreateBody)
     assert body.host_config is not None and body.host_config.memory == 5
     assert body.networking_config is not None and body.networking_config.endpoints_config == {}
     assert type(body.config()) is ContainerConfig

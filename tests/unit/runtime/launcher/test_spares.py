@@ -1,7 +1,6 @@
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -9,7 +8,8 @@ from sampan.runtime import message
 from sampan.runtime.launcher import spares
 from sampan.runtime.launcher.spares import SPARES, SpareShims
 
-BODY: dict[str, Any] = {"do": "launch", "shim": {"id": "c1"}}
+PACKET = b'J{"shim":{"id":"c1"}}'
+BODY = {"shim": {"id": "c1"}}
 
 
 class FakeSpares(SpareShims):
@@ -55,17 +55,17 @@ def test_a_stock_is_full_at_its_number_of_spares(shims: FakeSpares) -> None:
 
 def test_a_usual_launch_goes_to_a_spare_which_is_used_once(shims: FakeSpares) -> None:
     shims.stock()
-    shims.launch(BODY, [], is_usual=True)
+    shims.launch(PACKET, [])
     assert not shims.is_full and len(shims.shims) == 1
     assert told(shims.shims[0][0]) == (BODY, [])
     assert told(shims.shims[0][0]) is None  # the launcher let go of it
-    shims.launch(BODY, [], is_usual=True)
+    shims.launch(PACKET, [])
     assert [ahead for _, ahead in shims.shims][1:] == [False]
 
 
 def test_descriptors_go_along(shims: FakeSpares) -> None:
     read, write = os.pipe()
-    shims.launch(BODY, [read, write], is_usual=True)
+    shims.launch(PACKET, [read, write])
     found = told(shims.shims[0][0])
     assert found is not None and len(found[1]) == 2
     os.write(found[1][1], b"through")
@@ -76,7 +76,7 @@ def test_descriptors_go_along(shims: FakeSpares) -> None:
 
 def test_unusual_namespaces_get_a_shim_of_their_own_and_keep_the_spare(shims: FakeSpares) -> None:
     shims.stock()
-    shims.launch(BODY, [], is_usual=False)
+    shims.launch_new(PACKET, [])
     assert shims.is_full
     assert told(shims.shims[1][0]) == (BODY, [])
 
@@ -84,7 +84,7 @@ def test_unusual_namespaces_get_a_shim_of_their_own_and_keep_the_spare(shims: Fa
 def test_a_spare_that_somebody_killed_is_passed_over(shims: FakeSpares) -> None:
     shims.stock()
     shims.shims[0][0].close()
-    shims.launch(BODY, [], is_usual=True)
+    shims.launch(PACKET, [])
     assert len(shims.shims) == 2
     assert told(shims.shims[1][0]) == (BODY, [])
 
@@ -92,7 +92,7 @@ def test_a_spare_that_somebody_killed_is_passed_over(shims: FakeSpares) -> None:
 def test_shims_that_die_as_they_are_born_are_an_error_not_a_loop(shims: FakeSpares) -> None:
     shims.die_at_birth = True
     with pytest.raises(OSError, match="died as it was born"):
-        shims.launch(BODY, [], is_usual=True)
+        shims.launch(PACKET, [])
     assert len(shims.shims) == 1
 
 
@@ -116,7 +116,7 @@ def test_a_forked_shim_waits_for_its_request_and_holds_none_of_the_launchers_soc
     before = children_now()
     shims.stock()
     idle_name = os.readlink(f"/proc/self/fd/{shims._idle[0].fileno()}")
-    shims.launch(BODY, [], is_usual=False)
+    shims.launch_new(PACKET, [])
     first, second = sorted(children_now() - before)
     assert os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]) == 4
     shims._idle.pop().close()

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from sampan.runtime import message
-from sampan.runtime.request import AttachStream, ShimOrders
+from sampan.runtime import ground, message
+from sampan.runtime.cgroup.detect import cgroup_for
+from sampan.runtime.request import AttachStream, InitOrders, ShimOrders
 from sampan.runtime.shim import main
 from sampan.runtime.shim.main import Shim
 from sampan.runtime.shim.process import Pipes, Process
@@ -33,13 +34,15 @@ class World:
             "exit_path": str(self.exit_path),
             "log": {"driver": "json-file", "path": str(self.log_path), "max_size": 0, "max_file": 1},
             "cgroup_path": f"/sampan-unit-{os.getpid()}/c1",
-            "resources": {},
             "new_namespaces": [],
             **changes,
         }
+        spec = {"linux": {"cgroupsPath": orders["cgroup_path"]}}
+        own = {"spec": spec, "rootfs": [], "user": "", "groups": [], "create_cwd": False}
+        self.init_orders = InitOrders({**orders, **own})
         self.sockets: list[socket.socket] = []
         self.far, near = self.pair()
-        self.shim = Shim(ShimOrders(orders), near, netns_fd=-1)
+        self.shim = Shim(ShimOrders(orders), near)
         self.pid = 0
         self._numbers = 0
 
@@ -61,6 +64,9 @@ class World:
             pipes.close_ours()
             for number, fd in enumerate(pipes.theirs):
                 os.dup2(fd, number)
+            listener = ground.lay_out(self.init_orders, cgroup_for(self.shim.orders.cgroup_path))
+            message.send(theirs, {"event": "prepared"}, [listener.fileno()])
+            listener.close()
             life(theirs)
 
         self.pid = children.fork(live)
@@ -76,7 +82,7 @@ class World:
             shim.stdio,
             on_start=shim._init_started,
             on_exit=shim._init_ended,
-            on_ready=shim._init_ready,
+            on_event=shim._init_says,
         )
 
     def turn(self) -> bool:
@@ -153,7 +159,7 @@ class World:
             shim.log.close(0)
         for connection in list(shim.connections):
             connection.close()
-        shim._listener.close()
+        shim._stop_listening()
         for sock in self.sockets:
             sock.close()
 
@@ -222,7 +228,8 @@ def test_a_failure_before_anybody_asked_waits_for_the_start_request(world: World
         os._exit(1)
 
     world.bear(fail)
-    world.until(world.is_clean)
+    world.until(lambda: world.shim._failed)
+    assert world.is_clean()
     assert world.ask("start")["error"]["message"] == "no such user"
     world.until_left()
 
@@ -238,7 +245,7 @@ def test_an_init_that_dies_at_the_gate_fails_the_start(world: World) -> None:
 
 def test_a_daemon_that_dies_before_start_takes_the_container_along(world: World) -> None:
     world.bear(run_until_told)
-    world.turn()
+    world.until(lambda: world.shim._is_ready)
     world.far.close()
     world.until_left()
     assert world.is_clean() and not world.exit_path.exists()
@@ -262,6 +269,8 @@ def test_a_daemon_that_dies_after_start_is_not_missed_and_the_next_one_hears_of_
 
 
 def test_the_directory_and_its_socket_are_for_the_owner_alone(world: World) -> None:
+    world.bear(run_until_told)
+    world.until(lambda: world.shim._listener is not None)
     assert world.exec_dir.stat().st_mode & 0o777 == 0o700
     assert (world.exec_dir / "shim.sock").is_socket()
 
@@ -269,12 +278,15 @@ def test_the_directory_and_its_socket_are_for_the_owner_alone(world: World) -> N
 def test_the_record_of_the_run_before_is_gone_before_the_next_begins(folder: Path) -> None:
     (folder / "exit.json").write_text("{}")
     world = World(folder)
+    world.bear(run_until_told)
+    world.ask("start")
     assert not world.exit_path.exists()
     world.close()
 
 
 def test_a_discarded_container_leaves_nothing(world: World) -> None:
     world.bear(run_until_told)
+    world.until(lambda: world.shim._is_ready)
     assert world.ask("discard")["ok"] == {}
     assert world.is_clean() and not world.exit_path.exists()
     with pytest.raises(ProcessLookupError):

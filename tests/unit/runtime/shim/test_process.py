@@ -23,7 +23,7 @@ class Supervised:
         self.loop = Loop()
         self.starts: list[dict[str, object] | None] = []
         self.exits: list[int] = []
-        self.readies = 0
+        self.events: list[tuple[str, list[int]]] = []
         self.stdio = Stdio(self.loop, log=None, close_input_at_end=True, on_drained=lambda: None)
         pipes = Pipes(with_input=False)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -46,11 +46,11 @@ class Supervised:
             self.stdio,
             on_start=self.starts.append,
             on_exit=self.exits.append,
-            on_ready=self._ready,
+            on_event=self._says,
         )
 
-    def _ready(self) -> None:
-        self.readies += 1
+    def _says(self, event: str, fds: list[int]) -> None:
+        self.events.append((event, fds))
 
     def turn(self) -> None:
         self.loop._is_running = True
@@ -86,11 +86,25 @@ def sleep(sync: socket.socket) -> None:
 
 def test_a_process_waits_for_go_then_starts_and_ends() -> None:
     one = Supervised(wait_for_go)
-    one.until(lambda: one.readies)
+    one.until(lambda: one.events)
     assert (one.starts, one.exits) == ([], [])
     one.process.go()
     one.until(lambda: one.exits)
-    assert (one.readies, one.starts, one.exits, one.process.exit_code) == (1, [None], [GATE], GATE)
+    assert one.events == [("ready", [])] and one.starts == [None]
+    assert one.exits == [GATE] and one.process.exit_code == GATE
+    one.close()
+
+
+def test_what_it_says_on_its_way_is_passed_on_with_descriptors() -> None:
+    def prepare(sync: socket.socket) -> None:
+        message.send(sync, {"event": "prepared"}, [1])
+        wait_for_go(sync)
+
+    one = Supervised(prepare)
+    one.until(lambda: len(one.events) == 2)
+    (first, (fd,)), second = one.events
+    assert first == "prepared" and second == ("ready", [])
+    os.close(fd)
     one.close()
 
 

@@ -102,6 +102,7 @@ def test_a_set_group_id_directory_does_not_pass_its_group_on(root: Path, apply: 
     assert (root / "d/f").stat().st_gid == os.getegid()
 
 
+@pytest.mark.needs_root  # sets owners or makes devices
 def test_missing_parents_are_made(root: Path, apply: Apply) -> None:
     apply(file(b"a/b/c/f"), symlink(b"x/y/s", b"f"), hard_link(b"z/h", b"a/b/c/f"), Entry(b"p/q", b"6"))
     assert stat.S_IMODE((root / "a/b").stat().st_mode) == 0o755
@@ -116,6 +117,7 @@ def test_the_roots_own_entry_is_left_out(root: Path, apply: Apply) -> None:
     assert stat.S_IMODE(root.stat().st_mode) == before
 
 
+@pytest.mark.needs_root  # sets owners or makes devices
 def test_the_last_of_equal_names_wins(root: Path, apply: Apply) -> None:
     applied = apply(
         file(b"f", b"first"),
@@ -138,6 +140,7 @@ def test_the_last_of_equal_names_wins(root: Path, apply: Apply) -> None:
     assert applied.size_bytes == len(b"second") + len(b"now a file") + len(b"!") + len(b"f")
 
 
+@pytest.mark.needs_root  # sets owners or makes devices
 def test_a_directory_over_a_directory_is_merged(root: Path, apply: Apply) -> None:
     apply(directory(b"d", mode=0o700), file(b"d/f"), directory(b"d", mode=0o750, mtime_ns=7))
     assert (root / "d/f").exists()
@@ -158,6 +161,7 @@ def test_a_symlink_gives_way_and_is_not_written_through(root: Path, apply: Apply
     assert (root / "f").read_bytes() == b"evil"
 
 
+@pytest.mark.needs_root  # sets owners or makes devices
 def test_a_symlinked_directory_gives_way_to_a_directory(root: Path, apply: Apply) -> None:
     apply(directory(b"real"), symlink(b"d", b"real"), directory(b"d"), file(b"d/f"))
     assert not (root / "d").is_symlink()
@@ -227,6 +231,7 @@ def test_a_size_bomb_is_refused_before_it_is_written(root: Path, apply: Apply) -
     assert not (root / "g").exists()
 
 
+@pytest.mark.needs_root  # sets owners or makes devices
 def test_a_device_bomb_is_refused(apply: Apply) -> None:
     with pytest.raises(InvalidArgument, match="more than 3 device nodes"):
         apply(*[Entry(b"d%d" % number, b"3") for number in range(4)])
