@@ -23,6 +23,9 @@ from sampan.runtime.shim.start import USUAL_FLAGS, clone_flags
 HELPER_MODULES = ["sampan.storage.layer.helper"]
 
 
+REST_S = 0.005
+
+
 class Netns:
     """A network namespace by its descriptor, and a NETLINK_ROUTE socket that lives inside it."""
 
@@ -48,6 +51,7 @@ class Launcher:
         self._channel: Channel | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._is_closing = False
+        self._ahead: asyncio.Future[tuple[dict[str, Any], list[int]]] | None = None
 
     async def __aenter__(self) -> Self:
         self._start()
@@ -55,6 +59,8 @@ class Launcher:
 
     async def __aexit__(self, *_: object) -> None:
         self._is_closing = True
+        if self._ahead is not None and self._ahead.done() and (unused := await self._take_ahead()):
+            unused.close()
         self._stop()
 
     @property
@@ -140,9 +146,24 @@ class Launcher:
         )
 
     def _replenish(self) -> None:
-        # The processors are free again: let the launcher make the next shim ahead.
+        # Not at once: what has just been started needs the processors more.
+        asyncio.get_running_loop().call_later(REST_S, self._make_ahead)
+
+    def _make_ahead(self) -> None:
         if self._channel is not None:
             self._channel.send_nowait(STOCK)
+            if self._ahead is None:
+                self._ahead = self._channel.ask_ahead(kind=NETNS)
+
+    async def _take_ahead(self) -> Netns | None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return None
+        try:
+            _, fds = await ahead
+        except errors.Unavailable:
+            return None
+        return Netns(fds[0], fds[1])
 
     async def _send(self, kind: bytes, body: message.Message, fds: list[int]) -> None:
         channel = self._connected()
@@ -161,6 +182,8 @@ class Launcher:
 
     async def netns(self) -> Netns:
         """A fresh network namespace; the caller closes it."""
+        if (ahead := await self._take_ahead()) is not None:
+            return ahead
         for _ in range(2):
             channel = self._connected()
             try:

@@ -34,6 +34,12 @@ def settle(waiting: "asyncio.Future[None]") -> None:
         waiting.set_result(None)
 
 
+def _look_at(waiting: "asyncio.Future[Any]") -> None:
+    """Take note of a failure that perhaps nobody will ever ask for."""
+    if not waiting.cancelled():
+        waiting.exception()
+
+
 class Channel:
     """Requests and answers over one connection; `on_event` hears the rest, `on_close` the end."""
 
@@ -112,6 +118,18 @@ class Channel:
         blocked, self._blocked = self._blocked, []
         for ready in blocked:
             settle(ready)
+
+    def ask_ahead(self, *, kind: bytes) -> "asyncio.Future[tuple[dict[str, Any], list[int]]] | None":
+        """Ask for something that will be wanted later; None when the socket takes no more now."""
+        number = next(self._numbers)
+        try:
+            message.send(self._sock, {"seq": number}, kind=kind)
+        except OSError:
+            return None
+        waiting: asyncio.Future[tuple[dict[str, Any], list[int]]] = self._loop.create_future()
+        waiting.add_done_callback(_look_at)
+        self._waiting[number] = waiting
+        return waiting
 
     async def ask(
         self, body: message.Message, fds: list[int] | None = None, *, kind: bytes = b""

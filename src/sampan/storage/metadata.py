@@ -62,6 +62,9 @@ class _Job:
         self.outcome: tuple[Any, BaseException | None] = (None, None)
 
 
+LOG_BYTES = 4 << 20
+
+
 class Database:
     """Open it once per process; every method may be called from any thread, `write` from any event loop."""
 
@@ -83,6 +86,7 @@ class Database:
             self._writing.execute(
                 "CREATE TABLE IF NOT EXISTS schema_versions (component TEXT PRIMARY KEY, version INTEGER NOT NULL)"
             )
+            _grow_log(self._writing)
         except sqlite3.Error as error:
             raise _translated(error) from error
         self._writer = threading.Thread(target=self._write_batches, name="metadata-writer", daemon=True)
@@ -191,6 +195,19 @@ def _run_batch(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
             failed = _translated(error)
             failed.__cause__ = error
             job.outcome = (None, failed)
+
+
+def _grow_log(connection: sqlite3.Connection) -> None:
+    """Give the write-ahead log its room at once.
+
+    A commit that makes a file longer waits for the file system's journal, and with it for everybody's unrelated
+    changes; one that writes over what is there does not (fdatasync(2)). After the checkpoint the log is written from
+    its beginning.
+    """
+    connection.execute("CREATE TABLE IF NOT EXISTS filler (content BLOB)")
+    connection.execute("INSERT INTO filler VALUES (zeroblob(?))", (LOG_BYTES,))
+    connection.execute("DROP TABLE filler")
+    connection.execute("PRAGMA wal_checkpoint(RESTART)")
 
 
 def _run_job(connection: sqlite3.Connection, job: _Job) -> None:

@@ -146,11 +146,11 @@ def test_a_tag_a_save_and_a_load_go_through(world: World) -> None:
     async def use(store: ImageStore) -> None:
         deps = deps_of(store)
         await make(store, "a:1")
-        await images.tag(deps, "a:1", repository="b", tag="")
-        saved = b"".join(await collect(await images.save(deps, ["b"])))
-        await images.remove(deps, "b")
+        await images.tag(deps, "a:1", repository="other", tag="")
+        saved = b"".join(await collect(await images.save(deps, ["other"])))
+        await images.remove(deps, "other")
         messages = await collect(images.load(deps, stream_of(saved), quiet=True))
-        assert messages == [{"stream": "Loaded image: b:latest\n"}]
+        assert messages == [{"stream": "Loaded image: other:latest\n"}]
         with pytest.raises(errors.NotFound, match="No such image: nope:latest"):
             await images.save(deps, ["nope"])
 

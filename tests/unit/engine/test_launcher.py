@@ -143,7 +143,10 @@ def test_the_launcher_is_told_to_make_spares_once_a_container_runs() -> None:
         _, _, (control,) = heard(launcher.far)
         fake = FakeShim(socket.socket(fileno=control), start={"ok": {"pid": 1, "started_at_ns": 2}})
         await shim.start()
-        assert heard(launcher.far) == (STOCK, {}, [])
+        loop = asyncio.get_running_loop()
+        assert await loop.run_in_executor(None, heard, launcher.far) == (STOCK, {}, [])
+        kind, asked, _ = await loop.run_in_executor(None, heard, launcher.far)
+        assert kind == NETNS and asked["seq"]
         shim.disconnect()
         fake.die()
 
