@@ -1,2 +1,3 @@
 """Sampan: a container platform compatible with Docker."""
+
 __version__ = "0.1.0"

@@ -95,9 +95,7 @@ class OverlaySnapshotter:
         return self._index.get(key).snapshot()
 
     def snapshots(self) -> list[Snapshot]:
-        return [
-            entry.snapshot() for key, entry in self._index.entries.items() if entry.is_settled and entry.key == key
-        ]
+        return [entry.snapshot() for key, entry in self._index.entries.items() if entry.is_settled and entry.key == key]
 
     async def usage(self, key: str) -> Usage:
         entry = self._index.get(key)
