@@ -1,6 +1,7 @@
 """`sampan inspect`: everything about containers, images and other objects, as the engine's JSON.
 
 Invariants  1. Without --format the engine's own text is shown, indented; nothing is decoded and encoded again.
+            2. `image inspect --platform` is refused for an engine that would overlook it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sampan.cli.command import Context, Run
+    from sampan.cli.command import Context
     from sampan.cli.flags import Parsed
 
     Find = Callable[[str], str]
 
 BAD_TEMPLATE_EXIT = 64
+PLATFORM_SINCE_API = (1, 49)
 # In docker's order of trying.
 PATHS = {
     "container": "/containers/{}/json",
@@ -38,7 +40,10 @@ PATHS = {
 
 
 def _fetch(context: Context, kind: str, name: str, *, size: bool) -> str:
-    query: dict[str, str | list[str]] = {"size": "1"} if size and kind == "container" else {}
+    return _text(context, kind, name, {"size": "1"} if size and kind == "container" else {})
+
+
+def _text(context: Context, kind: str, name: str, query: dict[str, str | list[str]]) -> str:
     return context.engine.call("GET", PATHS[kind].format(name), query=query).read().decode("utf-8", "surrogateescape")
 
 
@@ -100,12 +105,29 @@ def run(context: Context, parsed: Parsed) -> int:
     return show(parsed.arguments, lambda name: _fetch_any(context, name, size=size), parsed["format"])
 
 
-def _runner(kind: str) -> Run:
-    def run_kind(context: Context, parsed: Parsed) -> int:
-        size = bool(parsed.values.get("size"))
-        return show(parsed.arguments, lambda name: _fetch(context, kind, name, size=size), parsed["format"])
+def run_container(context: Context, parsed: Parsed) -> int:
+    size = parsed["size"]
+    return show(parsed.arguments, lambda name: _fetch(context, "container", name, size=size), parsed["format"])
 
-    return run_kind
+
+def run_image(context: Context, parsed: Parsed) -> int:
+    query: dict[str, str | list[str]] = {}
+    if parsed["platform"]:
+        from sampan.cli.image.platforms import platform_json
+
+        query["platform"] = platform_json(parsed["platform"])
+        _require_platform_parameter(context)
+    return show(parsed.arguments, lambda name: _text(context, "image", name, query), parsed["format"])
+
+
+def _require_platform_parameter(context: Context) -> None:
+    engine = context.engine
+    engine.negotiate()
+    if tuple(int(part) for part in engine.api_version.split(".")) < PLATFORM_SINCE_API:
+        wanted = ".".join(map(str, PLATFORM_SINCE_API))
+        raise Failure(
+            f'"--platform" requires API version {wanted}, but the Sampan daemon API version is {engine.api_version}'
+        )
 
 
 _FORMAT = ("format", "f", "string", document.FORMAT_HELP)
@@ -123,14 +145,14 @@ COMMAND = Command(
 CONTAINER = Command(
     "[OPTIONS] CONTAINER [CONTAINER...]",
     "Display detailed information on one or more containers",
-    run=_runner("container"),
+    run=run_container,
     flags=(_FORMAT, ("size", "s", "bool", "Display total file sizes")),
     least=1,
 )
 IMAGE = Command(
     "[OPTIONS] IMAGE [IMAGE...]",
     "Display detailed information on one or more images",
-    run=_runner("image"),
+    run=run_image,
     flags=(
         _FORMAT,
         (

@@ -5,6 +5,7 @@ Devices     Version 2 has no devices controller: a BPF program on the cgroup dec
 """
 
 import os
+import time
 
 from sampan.linux import devicefilter
 from sampan.runtime.cgroup import files
@@ -12,6 +13,9 @@ from sampan.runtime.cgroup import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+FREEZE_S = 2.0  # a process in an uninterruptible sleep may take forever
 
 
 class CgroupV2:
@@ -26,23 +30,23 @@ class CgroupV2:
         self.folder = mountpoint + path
         self.folders = {"": self.folder}
 
-    def create(self) -> None:
-        """Make the directory, with every available controller enabled from the root down to it."""
+    def create(self) -> bool:
+        """Make the directory, with every available controller enabled from the root down to it; True when it is new."""
         parent = os.path.dirname(self.folder)
         files.make(parent)
-        if not self._enabled(parent):
-            self._enable(parent)
-        files.make(self.folder)
-
-    def _enabled(self, parent: str) -> bool:
-        return "memory" in files.read(parent, "cgroup.subtree_control").split()
+        self._enable(parent)
+        return files.make(self.folder)
 
     def _enable(self, parent: str) -> None:
+        # All have to be there, not any: another launch may be half-way through the same.
+        available = files.read(self.mountpoint, "cgroup.controllers").split()
+        if not _missing(parent, available):
+            return
         steps = [self.mountpoint]
         for name in filter(None, parent[len(self.mountpoint) :].split("/")):
             steps.append(f"{steps[-1]}/{name}")
         for folder in steps:
-            for controller in files.read(folder, "cgroup.controllers").split():
+            for controller in _missing(folder, available):
                 try:
                     files.write(folder, "cgroup.subtree_control", f"+{controller}")
                 except files.CgroupError:
@@ -53,9 +57,16 @@ class CgroupV2:
         """Descriptors for `enter`."""
         return [os.open(f"{self.folder}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)]
 
-    def clone_fd(self) -> int:
-        """A descriptor of the directory for clone3(2)."""
-        return os.open(self.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    def clone_fd(self, beside: int = 0) -> int:
+        """A descriptor for clone3(2) of the directory, or of where in it the process `beside` is.
+
+        That matters when the container has divided its cgroup (systemd does): then no process can be in the directory
+        itself, and EBUSY would be the answer.
+        """
+        folder = self.folder
+        if beside and files.read(folder, "cgroup.subtree_control"):
+            folder = self.mountpoint + files.read_all(f"/proc/{beside}/cgroup").rpartition("0::")[2].rstrip("\n")
+        return os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def apply(self, resources: "dict[str, Any]") -> None:
         """Set the limits of runtime-spec, config-linux.md, "Control groups", in version 2's terms."""
@@ -72,11 +83,21 @@ class CgroupV2:
         return files.pids(self.folder)
 
     def freeze(self, *, frozen: bool) -> None:
+        """Stop or resume all processes, and wait until the kernel has done it to each, as version 1's does."""
         files.write(self.folder, "cgroup.freeze", int(frozen))
+        deadline = time.monotonic() + FREEZE_S
+        while files.keyed(self.folder, "cgroup.events", "frozen") != frozen and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def remove(self) -> None:
         """Remove the directory; OSError EBUSY while a process is inside."""
         files.remove(self.folder)
+
+
+def _missing(folder: str, controllers: "list[str]") -> "list[str]":
+    """Those that the cgroup does not give to its children."""
+    given = files.read(folder, "cgroup.subtree_control").split()
+    return [name for name in controllers if name not in given]
 
 
 def values(resources: "dict[str, Any]") -> "list[tuple[str, object]]":

@@ -67,3 +67,40 @@ def test_wrong_flags_are_told_before_anything_is_asked(
     found = sampan("inspect", *words)
     assert found[:2] == (code, "")
     assert message in found[2]
+
+
+def test_the_platform_of_an_image_is_passed_on(sampan: Sampan, tmp_path: Path) -> None:
+    with ScriptedEngine(tmp_path, answer) as engine:
+        words = ("image", "inspect", "--platform", "linux/arm64/v8", "-f", "{{.Id}}", "box")
+        assert sampan("-H", engine.url, *words) == (0, "sha256:1\n", "")
+    (asked,) = [request for request in engine.requests if request.path == "/images/box/json"]
+    assert json.loads(asked.query["platform"][0]) == {"os": "linux", "architecture": "arm64", "variant": "v8"}
+
+
+def test_an_image_is_asked_for_without_a_platform_that_is_not_given(sampan: Sampan, tmp_path: Path) -> None:
+    with ScriptedEngine(tmp_path, answer) as engine:
+        assert sampan("-H", engine.url, "image", "inspect", "box")[0] == 0
+    assert [request.query for request in engine.requests] == [{}]
+
+
+def test_an_engine_that_would_overlook_the_platform_is_not_asked(sampan: Sampan, tmp_path: Path) -> None:
+    with ScriptedEngine(tmp_path, answer, max_api="1.48") as engine:
+        code, out, err = sampan("-H", engine.url, "image", "inspect", "--platform", "linux/amd64", "box")
+    assert (code, out) == (1, "")
+    assert '"--platform" requires API version 1.49, but the Sampan daemon API version is 1.48' in err
+    assert [request.path for request in engine.requests] == ["/_ping"]
+
+
+def test_a_platform_that_is_none_is_refused_before_anything_is_asked(sampan: Sampan) -> None:
+    code, out, err = sampan("image", "inspect", "--platform", "a/b/c/d", "box")
+    assert (code, out) == (1, "")
+    assert "invalid platform" in err
+
+
+@pytest.mark.parametrize(("words", "query"), [(["-s"], {"size": ["1"]}), ([], {})])
+def test_a_containers_size_is_asked_for_on_demand(
+    sampan: Sampan, tmp_path: Path, words: list[str], query: dict[str, list[str]]
+) -> None:
+    with ScriptedEngine(tmp_path, answer) as engine:
+        assert sampan("-H", engine.url, "container", "inspect", *words, "web")[0] == 0
+    assert [request.query for request in engine.requests] == [query]
