@@ -1,16 +1,14 @@
-"""JSON without the standard `json` package, whose import of `re` costs as much as a whole small command.
+"""JSON for the client: `base.jsontext` with the client's errors, streams of values, and indenting.
 
-The C accelerators behind `json` (`_json`) are built into CPython and need no import of a Python file. Text is kept
-exactly where it is only shown: `indent` works on tokens and re-encodes nothing, as Go's json.Indent.
+Text is kept exactly where it is only shown: `indent` works on tokens and re-encodes nothing, as Go's json.Indent.
 
 Errors      InvalidArgument: the text is not one JSON value.
 """
 
 from __future__ import annotations
 
-import _json
-
 from sampan import errors
+from sampan.base import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,63 +18,27 @@ if TYPE_CHECKING:
 _BLANK = " \t\n\r"
 
 
-class _Rules:
-    """What the scanner asks of its decoder: plain dicts, and Python's numbers."""
-
-    strict = False
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
-    memo: dict[str, str] = {}  # noqa: RUF012  the scanner wants an attribute, nothing writes to it here
-
-    @staticmethod
-    def parse_constant(name: str) -> float:
-        return float(name.replace("Infinity", "inf"))
-
-
-_scan = _json.make_scanner(_Rules())  # type: ignore[arg-type]
-
-
-def _refuse_type(value: object) -> object:
-    raise errors.InvalidArgument(f"{type(value).__name__} has no JSON form")
-
-
-def _encoder(*, sort_keys: bool) -> Any:
-    return _json.make_encoder(
-        None,
-        _refuse_type,
-        _json.encode_basestring,
-        None,
-        ":",
-        ",",
-        sort_keys,
-        False,
-        True,
-    )
-
-
 def loads(text: str | bytes) -> Any:
     """The value of one JSON text."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
-    text = text.strip(_BLANK)
-    value, end = _scan_at(text, 0)
-    if end != len(text):
-        raise errors.InvalidArgument(f"unexpected text after a JSON value: {text[end : end + 20]!r}")
-    return value
-
-
-def _scan_at(text: str, start: int) -> tuple[Any, int]:
     try:
-        return _scan(text, start)
-    except (StopIteration, ValueError) as cause:
-        raise errors.InvalidArgument(f"invalid JSON: {text[start : start + 40]!r}") from cause
+        return jsontext.loads(text)
+    except ValueError as cause:
+        raise errors.InvalidArgument(str(cause)) from cause
 
 
 def dumps(value: object, *, sort_keys: bool = False) -> str:
     """Compact JSON; characters beyond ASCII stay as they are."""
-    return "".join(_encoder(sort_keys=sort_keys)(value, 0))
+    try:
+        return jsontext.dumps(value, sort_keys=sort_keys)
+    except ValueError as cause:
+        raise errors.InvalidArgument(str(cause)) from cause
+
+
+def _scan_at(text: str, start: int) -> tuple[Any, int]:
+    try:
+        return jsontext.scan(text, start)
+    except ValueError as cause:
+        raise errors.InvalidArgument(str(cause)) from cause
 
 
 def values(pieces: Iterator[bytes]) -> Iterator[Any]:

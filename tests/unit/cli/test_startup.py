@@ -47,6 +47,8 @@ ALWAYS = {
     "sampan.errors",
 }
 CALLING = {
+    "sampan.base",
+    "sampan.base.jsontext",
     "sampan.client",
     "sampan.client.engine",
     "sampan.client.hosts",

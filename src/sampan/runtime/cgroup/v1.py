@@ -54,7 +54,7 @@ class CgroupV1:
         folders = dict.fromkeys(self.folders.values())
         return [os.open(f"{folder}/tasks", os.O_WRONLY | os.O_CLOEXEC) for folder in folders]
 
-    def clone_fd(self) -> int:
+    def clone_fd(self, beside: int = 0) -> int:
         """0: version 1 cannot be joined by clone3(2)."""
         return 0
 

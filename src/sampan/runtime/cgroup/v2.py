@@ -5,7 +5,6 @@ Devices     Version 2 has no devices controller: a BPF program on the cgroup dec
 """
 
 import os
-import time
 
 from sampan.linux import devicefilter
 from sampan.runtime.cgroup import files
@@ -13,9 +12,6 @@ from sampan.runtime.cgroup import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-FREEZE_S = 2.0  # a process in an uninterruptible sleep may take forever
 
 
 class CgroupV2:
@@ -83,11 +79,7 @@ class CgroupV2:
         return files.pids(self.folder)
 
     def freeze(self, *, frozen: bool) -> None:
-        """Stop or resume all processes, and wait until the kernel has done it to each, as version 1's does."""
         files.write(self.folder, "cgroup.freeze", int(frozen))
-        deadline = time.monotonic() + FREEZE_S
-        while files.keyed(self.folder, "cgroup.events", "frozen") != frozen and time.monotonic() < deadline:
-            time.sleep(0.001)
 
     def remove(self) -> None:
         """Remove the directory; OSError EBUSY while a process is inside."""

@@ -21,6 +21,7 @@ from sampan.linux import syscalls
 from sampan.linux.title import set_title
 from sampan.runtime import message, rehearsal, restrict
 from sampan.runtime.cgroup.detect import cgroup_for, hierarchies
+from sampan.runtime.cgroup.v2 import CgroupV2
 from sampan.runtime.cleanup import remove_cgroup, remove_exec_dir
 from sampan.runtime.request import AttachStream, ExitRecord, ShimOrders
 from sampan.runtime.shim.control import Connection, Refused, Request
@@ -50,6 +51,7 @@ class Shim:
         self.orders = orders
         self.loop = Loop()
         self._cgroup: Cgroup | None = None
+        self._made_cgroup = False  # by this process, before init lays the ground: on version 2 only
         self.execs: dict[str, Process] = {}
         self.connections: list[Connection] = []
         self._start_request: Request | None = None
@@ -128,8 +130,10 @@ class Shim:
     def _clone(self) -> Newborn:
         cgroup_fd = 0
         if hierarchies().is_v2:
-            self.cgroup.create()
-            cgroup_fd = self.cgroup.clone_fd()
+            cgroup = self.cgroup
+            assert isinstance(cgroup, CgroupV2)
+            self._made_cgroup = cgroup.create()
+            cgroup_fd = cgroup.clone_fd()
         newborn = clone_init(clone_flags(self.orders.new_namespaces), cgroup_fd=cgroup_fd)
         if cgroup_fd:
             os.close(cgroup_fd)
@@ -169,6 +173,8 @@ class Shim:
             self._stop_listening()
             remove_cgroup(self.cgroup)
             remove_exec_dir(self.orders.exec_dir)
+        elif self._made_cgroup:
+            remove_cgroup(self.cgroup)
         if self._start_request is not None:
             self._start_request.fail("StartFailed", error["message"], exit_code=error["exit_code"])
             self.loop.stop()

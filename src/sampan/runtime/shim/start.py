@@ -79,7 +79,7 @@ def join_container(shim: "Shim", request: "Request") -> None:
         stdio=pipes.theirs if pipes else None,
         cgroup=None if shim.cgroup.version == 2 else shim.cgroup,
     )
-    cgroup_fd = shim.cgroup.clone_fd()
+    cgroup_fd = shim.cgroup.clone_fd(init_process.pid)
     pid, pidfd = syscalls.clone3(0, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
     if pid == 0:
         join.run(stage)

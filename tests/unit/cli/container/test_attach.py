@@ -7,6 +7,7 @@ import socket
 import struct
 import termios
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +33,23 @@ def handlers() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture
-def typed() -> Iterator[Callable[[bytes], None]]:
-    """Descriptors 0 and 1 are a terminal of 24 by 80; what is given to the function is typed at it."""
+@contextmanager
+def terminal_with(typed: bytes) -> Iterator[None]:
+    """Descriptors 0 and 1 are a terminal of 24 by 80 where this was typed. No fixture: pytest moves 1 after those."""
     master_fd, slave_fd = pty.openpty()
     fcntl.ioctl(slave_fd, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     saved = [(os.dup(fd), fd) for fd in (0, 1)]
     for _, fd in saved:
         os.dup2(slave_fd, fd)
-    yield lambda keys: [os.write(master_fd, keys), None][1]
-    for copy_fd, fd in saved:
-        os.dup2(copy_fd, fd)
-        os.close(copy_fd)
-    os.close(slave_fd)
-    os.close(master_fd)
+    os.write(master_fd, typed)
+    try:
+        yield
+    finally:
+        for copy_fd, fd in saved:
+            os.dup2(copy_fd, fd)
+            os.close(copy_fd)
+        os.close(slave_fd)
+        os.close(master_fd)
 
 
 def container(
@@ -148,22 +152,18 @@ def test_signals_are_the_containers_unless_they_are_kept(
     assert killed == ([{"signal": ["USR1"]}] if is_proxied else [])
 
 
-def test_the_detach_keys_end_the_command_and_not_the_container(
-    sampan: Sampan, tmp_path: Path, typed: Callable[[bytes], None]
-) -> None:
-    typed(b"xy")
-    with ScriptedEngine(tmp_path, container(tty=True, open_stdin=True, takeover=until_end)) as engine:
+def test_the_detach_keys_end_the_command_and_not_the_container(sampan: Sampan, tmp_path: Path) -> None:
+    answer = container(tty=True, open_stdin=True, takeover=until_end)
+    with ScriptedEngine(tmp_path, answer) as engine, terminal_with(b"xy"):
         code, _, err = sampan("-H", engine.url, "attach", "--detach-keys", "x,y", "web")
     assert code == 1
     assert "read escape sequence" in err
     assert attach_query(engine)["detachKeys"] == ["x,y"]
 
 
-def test_a_terminal_is_told_a_size_that_changes_so_that_programs_redraw(
-    sampan: Sampan, tmp_path: Path, typed: Callable[[bytes], None]
-) -> None:
-    typed(b"xy")
-    with ScriptedEngine(tmp_path, container(tty=True, open_stdin=True, takeover=until_end)) as engine:
+def test_a_terminal_is_told_a_size_that_changes_so_that_programs_redraw(sampan: Sampan, tmp_path: Path) -> None:
+    answer = container(tty=True, open_stdin=True, takeover=until_end)
+    with ScriptedEngine(tmp_path, answer) as engine, terminal_with(b"xy"):
         sampan("-H", engine.url, "attach", "--detach-keys", "x,y", "web")
     sizes = [request.query for request in engine.requests if request.path == "/containers/c1/resize"]
     assert sizes == [{"h": ["25"], "w": ["81"]}, {"h": ["24"], "w": ["80"]}]
