@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from aiohttp.web_response import StreamResponse
 
 from sampan import errors
@@ -11,6 +12,8 @@ from sampan.api.server.compat import listed_image, shown_image
 from sampan.api.server.query import flag_filter
 from sampan.api.server.routing import Route
 from sampan.api.wire.gojson import encode
+from sampan.oci.descriptor import Platform
+from sampan.oci.platform import format_platform, matches
 
 _FILTERS = frozenset({"before", "dangling", "label", "label!", "reference", "since", "until"})
 _TAR = "application/x-tar"
@@ -26,7 +29,26 @@ async def list_(call: Call) -> StreamResponse:
 
 
 async def inspect(call: Call) -> StreamResponse:
-    return json_answer(shown_image(await call.backend.images.inspect(call.ref), api=call.api))
+    found = await call.backend.images.inspect(call.ref)
+    if call.api >= 49 and (wanted := _wanted_platform(call)) is not None:
+        offered = Platform(architecture=found.architecture, os=found.os, variant=found.variant)
+        if not matches(wanted, offered):
+            raise errors.NotFound(
+                f"image with reference {call.ref} was found but its platform ({format_platform(offered)}) "
+                f"does not match the specified platform ({format_platform(wanted)})"
+            )
+    return json_answer(shown_image(found, api=call.api))
+
+
+def _wanted_platform(call: Call) -> Platform | None:
+    _one_platform(call)
+    text = call.query.text("platform")
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Platform)
+    except msgspec.DecodeError as cause:
+        raise errors.InvalidArgument(f"failed to parse platform: {cause}") from cause
 
 
 async def history(call: Call) -> StreamResponse:

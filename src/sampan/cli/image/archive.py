@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from sampan import errors
 from sampan.cli.command import Command, Failure
 from sampan.cli.streams import write_all
 from sampan.errors import Error
@@ -101,7 +102,10 @@ def save(context: Context, parsed: Parsed) -> int:
         query["platform"] = platform_json(parsed["platform"])
     response = context.engine.call("GET", "/images/get", query=query)
     if path:
-        _save_to(path, response)
+        try:
+            _save_to(path, response)
+        except OSError as error:
+            raise errors.InvalidArgument(f"failed to save image: {path}: {(error.strerror or '').lower()}") from error
         return 0
     for piece in response.pieces():
         write_all(1, [memoryview(piece)])
@@ -115,13 +119,13 @@ def _save_to(path: str, response: Response) -> None:
             file.writelines(response.pieces())
         return
     aside = f"{path}.tmp-{os.getpid()}"
-    try:
-        with open(aside, "xb") as file:
+    with open(aside, "xb") as file:
+        try:
             file.writelines(response.pieces())
-        os.rename(aside, path)
-    except BaseException:
-        os.unlink(aside)
-        raise
+            os.rename(aside, path)
+        except BaseException:
+            os.unlink(aside)
+            raise
 
 
 IMPORT = Command(

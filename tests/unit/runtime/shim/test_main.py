@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from sampan.runtime import ground, message
-from sampan.runtime.cgroup.detect import cgroup_for
+from sampan.runtime.cgroup.detect import Hierarchies, cgroup_for
+from sampan.runtime.cgroup.v2 import CgroupV2
 from sampan.runtime.request import AttachStream, InitOrders, ShimOrders
 from sampan.runtime.shim import main
 from sampan.runtime.shim.main import Shim
@@ -315,6 +316,31 @@ def test_a_directory_of_another_shim_is_left_alone(world: World) -> None:
     assert world.ask("start")["error"]["message"] == "File exists"
     assert (world.exec_dir / "state.json").exists()
     world.until_left()
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_cgroup_that_was_made_for_a_birth_goes_with_a_launch_that_failed(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_ours: bool
+) -> None:
+    root = tmp_path / "cgroup"
+    (root / "c1").mkdir(parents=True)
+    if is_ours:
+        (root / "c1").rmdir()
+    for name in ("cgroup.controllers", "cgroup.subtree_control"):
+        (root / name).write_text("\n")
+    monkeypatch.setattr(main, "hierarchies", lambda: Hierarchies({}, str(root)))
+    monkeypatch.setattr(main, "cgroup_for", lambda path: CgroupV2("/c1", str(root)))
+
+    def refuse(flags: int, *, cgroup_fd: int) -> None:
+        assert os.path.samestat(os.fstat(cgroup_fd), os.stat(root / "c1"))
+        os.close(cgroup_fd)
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(main, "clone_init", refuse)
+    with pytest.raises(OSError, match="no more processes"):
+        world.shim.launch(None, "", netns_fd=-1)
+    world.shim._give_up({"message": "no more processes", "exit_code": 128})
+    assert (root / "c1").exists() is not is_ours
 
 
 @pytest.mark.parametrize(
