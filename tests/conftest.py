@@ -117,6 +117,7 @@ def _forgiving(api: Api, path: str) -> None:
 def containers_go_with_their_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """On our own engine, a test leaves no container behind for the next one."""
     yield
-    engine = request.node.funcargs.get("engine") if hasattr(request.node, "funcargs") else None
+    # After an interrupted test, pytest's `funcargs` is None.
+    engine = (getattr(request.node, "funcargs", None) or {}).get("engine")
     if isinstance(engine, Engine) and engine.sampand is not None and engine.sampand.process is not None:
         engine.sampand.remove_containers()

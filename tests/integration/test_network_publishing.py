@@ -8,7 +8,7 @@ import pytest
 
 from sampan import errors
 from support import netlab
-from support.netlab import Namespace, ask_tcp, ask_udp, command, is_reachable, run_on_own_host
+from support.netlab import Namespace, ask_tcp, ask_udp, command, is_reachable, run_on_own_host, set_sysctl
 from support.networking import GATEWAY, bind, join, networks
 
 pytestmark = pytest.mark.needs_root
@@ -83,7 +83,7 @@ def test_a_container_cannot_reach_the_loopback_services_of_the_host() -> None:
     async def scenario() -> None:
         async with networks() as opened:
             inside, _ = await join(opened, "c")
-            inside.command("sysctl", "-qw", "net.ipv4.conf.eth0.route_localnet=1")
+            inside.within(lambda: set_sysctl("net/ipv4/conf/eth0/route_localnet", "1"))
             inside.command("ip", "route", "del", "table", "local", "127.0.0.0/8", "dev", "lo")
             inside.command("ip", "addr", "del", "127.0.0.1/8", "dev", "lo")
             inside.command("ip", "route", "add", "127.0.0.1/32", "via", GATEWAY)
@@ -158,7 +158,7 @@ def test_with_br_netfilter_a_container_still_reaches_itself_by_its_published_por
         if not os.path.exists("/proc/sys/net/bridge/bridge-nf-call-iptables"):
             pytest.skip("no br_netfilter")
         async with networks() as opened:
-            command("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1")
+            set_sysctl("net/bridge/bridge-nf-call-iptables", "1")
             web, _ = await join(opened, "web", bind("8080"))
             other, _ = await join(opened, "other")
             web.tcp_server(80)

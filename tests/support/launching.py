@@ -145,10 +145,10 @@ class Lab:
 
         try:
             result = asyncio.run(main())
+            self.check_nothing_left()
         except BaseException:
             self.kill_all()  # or the next test would be blamed
             raise
-        self.check_nothing_left()
         return result
 
     def log(self) -> str:

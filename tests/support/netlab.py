@@ -158,6 +158,12 @@ def command(*argv: str) -> str:
     return done.stdout
 
 
+def set_sysctl(name: str, value: str) -> None:
+    """Set a kernel parameter, `name` a path below /proc/sys; one below net is that of the thread's own namespace."""
+    with open(f"/proc/sys/{name}", "w") as file:
+        file.write(value)
+
+
 def bound_tcp(address: str, port: int) -> socket.socket:
     """A listening socket."""
     sock = socket.socket()

@@ -120,6 +120,8 @@ class Launcher:
         streams = attaches or []
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         shim_part = request.shim_part()
+        if netns is None and "network" in shim_part["new_namespaces"]:
+            raise errors.Internal(f"container {request.id} is to have a network namespace, and none was given")
         is_usual = clone_flags(shim_part["new_namespaces"]) == USUAL_FLAGS
         body: message.Message = {
             "shim": shim_part,

@@ -1,6 +1,7 @@
 """Processes by pid and start time, so that a reused pid is noticed (proc_pid_stat(5), field 22)."""
 
 import os
+import select
 
 from sampan.linux import syscalls
 
@@ -38,13 +39,15 @@ def open_if_same(pid: int, ticks: int) -> "int | None":
     return None
 
 
-def kill_if_same(pid: int, ticks: int) -> bool:
-    """SIGKILL to the process that had `pid` and started at `ticks`; False when it is gone."""
+def kill_if_same(pid: int, ticks: int, *, patience_s: float = 0.0) -> bool:
+    """SIGKILL to the process that had `pid` and started at `ticks`, waiting for its end; False when it was gone."""
     fd = open_if_same(pid, ticks)
     if fd is None:
         return False
     try:
         syscalls.pidfd_send_signal(fd, signal.SIGKILL)
+        if patience_s:
+            select.select([fd], [], [], patience_s)
     except ProcessLookupError:
         return False
     finally:

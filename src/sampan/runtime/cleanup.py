@@ -79,7 +79,8 @@ def clean_up(exec_dir: str, exit_path: str, cgroup_path: str) -> ExitRecord:
     except (FileNotFoundError, ValueError):
         state = {}
     if state:
-        kill_if_same(state["pid"], state["start_ticks"])
+        # Until it is gone it may still make what is to be removed.
+        kill_if_same(state["pid"], state["start_ticks"], patience_s=PATIENCE_S)
         cgroup_path = state["cgroup"]
     if cgroup_path:
         remove_cgroup(cgroup_for(cgroup_path))

@@ -64,6 +64,20 @@ def _myself() -> "tuple[int, int, int]":
     return int(text.split(b" ", 1)[0]), int(fields[1]), int(fields[19])
 
 
+def is_laid_for(shim_pid: int, exec_dir: str) -> bool:
+    """Whether there is a directory and no other shim's: one without a complete state is of a launch cut short."""
+    try:
+        fd = os.open(f"{exec_dir}/{STATE}", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.path.isdir(exec_dir)
+    text = os.read(fd, 1 << 16)
+    os.close(fd)
+    try:
+        return bool(jsontext.loads(text)["shim_pid"] == shim_pid)
+    except ValueError:
+        return True
+
+
 def limit(cgroup: "Cgroup", resources: "dict[str, Any]") -> None:
     """Make the cgroups and set their limits."""
     cgroup.create()

@@ -118,7 +118,8 @@ def run(sync: socket.socket, prepare: "Callable[[], None]") -> "NoReturn":
         report(sync, error)
     except BaseException as error:  # whatever it is, the shim must hear it: this process has no other voice
         report(sync, StageError(f"{type(error).__name__}: {error}"))
-    os._exit(1)
+    finally:
+        os._exit(1)  # even when nobody hears the report: above on the stack is the shim's code, not ours to go on with
 
 
 def _run(stage: Stage) -> None:

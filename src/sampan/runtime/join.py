@@ -65,7 +65,8 @@ def run(stage: JoinStage) -> "NoReturn":
         report(stage.sync, error)
     except BaseException as error:  # as in runtime.init: this process has no other voice
         report(stage.sync, StageError(f"{type(error).__name__}: {error}"))
-    os._exit(1)
+    finally:
+        os._exit(1)  # as in runtime.init
 
 
 def _run(stage: JoinStage) -> None:

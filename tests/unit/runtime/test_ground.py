@@ -97,3 +97,14 @@ def test_cgroups_are_made_then_limited() -> None:
     cgroup: Any = FakeCgroup()
     ground.limit(cgroup, {"pids": {"limit": 5}})
     assert cgroup.done == ["create", {"pids": {"limit": 5}}]
+
+
+@pytest.mark.parametrize(
+    ("state", "is_ours"),
+    [('{"pid": 2, "shim_pid": 7}', True), ('{"pid": 2, "shim_pid": 8}', False), ('{"pid": 2, "sh', True), (None, True)],
+)
+def test_a_directory_is_a_shims_unless_another_is_named_in_it(tmp_path: Path, state: str | None, is_ours: bool) -> None:
+    assert not ground.is_laid_for(7, str(tmp_path / "absent"))
+    if state is not None:
+        (tmp_path / ground.STATE).write_text(state)
+    assert ground.is_laid_for(7, str(tmp_path)) is is_ours

@@ -166,6 +166,21 @@ def test_a_shim_that_goes_away_before_the_launch_takes_its_init_along_in_silence
     assert children.code(pid) == 1
 
 
+def test_a_failure_that_nobody_hears_ends_the_process_and_never_runs_on_as_the_shim(pair: Pair) -> None:
+    shim, sync = pair
+
+    def alone() -> None:
+        def prepare() -> None:
+            shim.close()
+            raise OSError("no space")
+
+        init.run(sync, prepare)
+
+    pid = children.fork(alone)
+    shim.close()
+    assert children.code(pid) == 1
+
+
 def test_init_is_not_dumpable_before_it_hears_anything(pair: Pair) -> None:
     shim, sync = pair
 

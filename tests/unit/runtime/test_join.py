@@ -65,6 +65,14 @@ def test_a_cgroup_that_cannot_be_joined_ends_the_start() -> None:
     assert found is not None and found["exit_code"] == 128 and found["message"].startswith("OSError")
 
 
+def test_a_failure_that_nobody_hears_ends_the_process_and_never_runs_on_as_the_shim() -> None:
+    shim, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    shim.close()
+    stage = JoinStage(PROCESS, sync, init_pidfd=-1, user="", groups=[], stdio=None, cgroup=None)
+    assert children.code_of(lambda: join.run(stage)) == 1
+    sync.close()
+
+
 @pytest.mark.parametrize("name", ["user", "process", "stdio", "groups", "filter_program"])
 def test_a_stage_carries_what_the_process_needs(name: str) -> None:
     sync, other = socket.socketpair()

@@ -24,10 +24,10 @@ def test_a_launch_request_survives_the_way_through_json() -> None:
     )
     shim = ShimOrders(jsontext.loads(jsontext.dumps(request.shim_part())))
     assert (shim.id, shim.tty, shim.exec_dir, shim.cgroup_path) == ("a", True, "/run/x", "/sampan/a")
-    assert shim.new_namespaces == ["pid"] and shim.resources == {"pids": {"limit": 5}}
-    init = InitOrders(request.init_part())
+    assert shim.new_namespaces == ["pid"]
+    init = InitOrders(jsontext.loads(request.init_part()))
     assert (init.user, init.groups, init.rootfs) == ("bob", ["audio"], request.rootfs)
-    assert init.spec["process"] == {"args": ["x"]} and not init.spec["linux"]["resources"]
+    assert init.spec["process"] == {"args": ["x"]} and init.spec["linux"]["resources"] == {"pids": {"limit": 5}}
 
 
 def test_a_stream_keeps_every_byte_of_its_keys_and_first_input() -> None:

@@ -48,7 +48,8 @@ def run(body: "dict[str, Any]", fds: "list[int]") -> "NoReturn":
     except BaseException as error:  # the process's edge
         sys.stderr.write(f"helper {body.get('name')}: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
-    os._exit(code)
+    finally:
+        os._exit(code)  # even without a standard error: above on the stack is the launcher's loop
 
 
 def _answer(body: "dict[str, Any]", fds: "list[int]") -> "dict[str, object]":

@@ -53,14 +53,14 @@ class Launcher:
         self._is_time = True
 
     def run(self) -> None:
-        while True:
-            found = self._next()
-            if found is None:
-                return
-            packet, fds = found
-            self._obey(packet, fds)
-            for fd in fds:
-                os.close(fd)
+        try:
+            while (found := self._next()) is not None:
+                packet, fds = found
+                self._obey(packet, fds)
+                for fd in fds:
+                    os.close(fd)
+        except ConnectionError:
+            return  # the daemon went before an answer to it, or without reading one
 
     def _next(self) -> "tuple[bytes, list[int]] | None":
         # With nothing to do, make something ahead, one thing at a time; only then wait. Not at once: the container that
@@ -85,9 +85,11 @@ class Launcher:
             self._is_time = True
         elif kind == NETNS:
             fd, route = self._namespaces.take()
-            message.send(self._sock, {"seq": message.decode(rest, fds)["seq"], "ok": {}}, [fd, route.fileno()])
-            os.close(fd)
-            route.close()
+            try:
+                message.send(self._sock, {"seq": message.decode(rest, fds)["seq"], "ok": {}}, [fd, route.fileno()])
+            finally:
+                os.close(fd)
+                route.close()
         elif kind == HELPER and os.fork() == 0:
             self._become_child()
             helpers.run(message.decode(rest, fds), fds)

@@ -84,8 +84,8 @@ class Connection:
             self._handler(request)
         except Refused as error:
             request.fail(error.kind, str(error), exit_code=error.exit_code)
-        except (OSError, KeyError, ValueError) as error:
-            request.fail("Internal", f"{request.body.get('do')}: {error}")
+        except Exception as error:  # the connection's edge: whoever asked must not wait for ever
+            request.fail("Internal", f"{request.body.get('do')}: {type(error).__name__}: {error}")
         request.close_fds()
 
     def send(self, found: "dict[str, object]") -> None:

@@ -19,7 +19,7 @@ from sampan.base.atomicfile import make_durable, write_atomic
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.title import set_title
-from sampan.runtime import message, rehearsal, restrict
+from sampan.runtime import ground, message, rehearsal, restrict
 from sampan.runtime.cgroup.detect import cgroup_for, hierarchies
 from sampan.runtime.cgroup.v2 import CgroupV2
 from sampan.runtime.cleanup import remove_cgroup, remove_exec_dir
@@ -168,8 +168,8 @@ class Shim:
         self.stdio.close()
         if self.log is not None:
             self.log.close(time.time_ns())
-        if self._listener is not None:
-            # Else there is nothing, or what there is belongs to another shim.
+        # What init made may not have been heard of yet; what belongs to another shim stays.
+        if self._listener is not None or ground.is_laid_for(os.getpid(), self.orders.exec_dir):
             self._stop_listening()
             remove_cgroup(self.cgroup)
             remove_exec_dir(self.orders.exec_dir)
@@ -303,9 +303,12 @@ class Shim:
         self._stop_listening()
         remove_exec_dir(self.orders.exec_dir)
         self.tell({"event": "exit", "record": record.to_json()})
-        make_durable(self.orders.exit_path)
         self.loop.after(LINGER_S, self.loop.stop)
         self._leave_when_served()
+        try:
+            make_durable(self.orders.exit_path)
+        except FileNotFoundError:
+            pass  # who has heard of the end has removed the container
 
     def _leave_when_served(self) -> None:
         processes = [self.stdio, *(process.stdio for process in self.execs.values())]
@@ -353,7 +356,8 @@ def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn"
     except BaseException as error:  # the process's edge: what goes wrong here has nowhere else to be told
         sys.stderr.write(f"shim {os.getpid()}: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
-    os._exit(code)
+    finally:
+        os._exit(code)  # whatever happens: what lies above on this stack is the launcher's
 
 
 def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:

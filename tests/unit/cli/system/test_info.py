@@ -122,6 +122,8 @@ def test_what_the_engine_tells_is_shown_as_docker_shows_it(found: dict[str, Any]
     assert shown[at : at + len(lines)] == lines
 
 
-@pytest.mark.parametrize("heading", ["Proxy", "Labels", "Registr", "Security", "Runtime", "License", "Pools", "CDI"])
+@pytest.mark.parametrize(
+    "heading", ["Proxy", "Labels", "Registry", "Registries", "Security", "Runtime", "License", "Pools", "CDI"]
+)
 def test_blocks_without_content_are_left_out(heading: str) -> None:
     assert heading not in server_text({})

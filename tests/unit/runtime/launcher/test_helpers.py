@@ -1,4 +1,5 @@
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,14 @@ def test_a_mistake_ends_the_helper_without_an_answer_and_is_logged(
 ) -> None:
     assert outcome(name) == (1, None)
     assert capfd.readouterr().err.startswith(f"helper {name}: ")
+
+
+def test_a_helper_without_a_standard_error_still_ends_and_never_runs_on_as_the_launcher() -> None:
+    def life() -> None:
+        with open("/dev/full", "w") as sys.stderr:
+            helpers.run({"name": "crash", "arguments": {}}, [])
+
+    assert children.code_of(life) == 1
 
 
 def test_cleaning_up_is_always_there(tmp_path: Path) -> None:

@@ -65,6 +65,18 @@ def test_it_goes_when_the_daemon_goes(world: World) -> None:
     world.run()
 
 
+def test_a_daemon_that_goes_before_its_answer_is_no_error(world: World) -> None:
+    message.send(world.far, {"seq": 9}, kind=NETNS)
+    world.far.close()
+    world.launcher.run()
+
+
+def test_a_daemon_that_goes_without_reading_an_answer_is_no_error(world: World) -> None:
+    message.send(world.near, {"seq": 8})
+    world.far.close()
+    world.launcher.run()
+
+
 def test_a_network_namespace_comes_with_its_route_socket(world: World) -> None:
     message.send(world.far, {"seq": 9}, kind=NETNS)
     world.run()

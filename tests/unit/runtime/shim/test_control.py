@@ -79,7 +79,7 @@ def test_a_failure_is_answered_as_internal_and_the_connection_goes_on(error: Exc
     one.ask()
     found = one.answer()
     assert found is not None and found["error"]["class"] == "Internal"  # type: ignore[index]
-    assert found["error"]["message"] == f"something: {error}"  # type: ignore[index]
+    assert found["error"]["message"] == f"something: {type(error).__name__}: {error}"  # type: ignore[index]
     one.obey = lambda request: request.succeed()
     one.ask(seq=2)
     assert one.answer() == {"seq": 2, "ok": {}}

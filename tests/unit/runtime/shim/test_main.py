@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -213,6 +214,23 @@ def test_a_container_runs_and_its_record_is_written_before_anybody_hears_of_the_
     world.until_left()
 
 
+def test_a_container_that_is_removed_as_soon_as_its_end_is_told_does_not_keep_the_shim(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Syncing the record to a slow disk gives the daemon time to remove the container."""
+    make_durable = main.make_durable
+
+    def late(path: str) -> None:
+        shutil.rmtree(os.path.dirname(path))
+        make_durable(path)
+
+    monkeypatch.setattr(main, "make_durable", late)
+    world.bear(gate)
+    assert world.ask("start")["ok"]["pid"] == world.pid
+    assert world.heard()["event"] == "exit"
+    world.until_left()
+
+
 def test_what_cannot_start_answers_the_start_and_leaves_nothing(world: World) -> None:
     def fail(sync: socket.socket) -> None:
         message.send(sync, {"event": "error", "message": "exec: not found", "exit_code": 127})
@@ -296,7 +314,6 @@ def test_a_discarded_container_leaves_nothing(world: World) -> None:
     world.until_left()
 
 
-@pytest.mark.xfail(reason="_give_up takes a directory whose news it has not read for another shim's")
 def test_a_container_that_is_given_up_before_its_news_was_read_leaves_nothing(world: World) -> None:
     world.bear(run_until_told)
     eventually(lambda: (world.exec_dir / "state.json").exists())  # and the loop has not turned
