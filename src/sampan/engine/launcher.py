@@ -118,10 +118,12 @@ class Launcher:
     ) -> Shim:
         """Fork a shim that prepares the container and waits for `Shim.start`. Takes the streams' descriptors."""
         streams = attaches or []
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         shim_part = request.shim_part()
         if netns is None and "network" in shim_part["new_namespaces"]:
+            for stream in streams:
+                os.close(stream.fd)
             raise errors.Internal(f"container {request.id} is to have a network namespace, and none was given")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         is_usual = clone_flags(shim_part["new_namespaces"]) == USUAL_FLAGS
         body: message.Message = {
             "shim": shim_part,

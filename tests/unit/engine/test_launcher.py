@@ -113,10 +113,22 @@ def test_only_what_a_spare_was_born_in_decides_whether_it_fits(kinds: list[str],
     async def body(launcher: ScriptedLauncher) -> None:
         asked = request()
         asked.spec["linux"]["namespaces"] = [{"type": kind} for kind in kinds]
-        (await launcher.launch(asked)).disconnect()
+        netns = Netns(os.dup(0), os.dup(0))
+        (await launcher.launch(asked, netns=netns)).disconnect()
+        netns.close()
         kind, _, fds = heard(launcher.far)
         assert kind == expected
         close_all(fds)
+
+    run(body)
+
+
+def test_a_network_namespace_that_was_not_given_is_not_the_hosts() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        asked = request()
+        asked.spec["linux"]["namespaces"] = [{"type": "network"}]
+        with pytest.raises(errors.Internal, match="none was given"):
+            await launcher.launch(asked)
 
     run(body)
 
