@@ -62,6 +62,10 @@ class BridgeDriver:
         self._stack.callback(self._bridge.close)
         self._stack.callback(self._host_ports.close)
 
+    @property
+    def is_quick(self) -> bool:
+        return False
+
     def open(self, endpoints: list[Endpoint]) -> None:
         nft = netlink.Socket(netlink.NETLINK_NETFILTER)
         self._firewall = Firewall(self._bridge.name, self._gateway.network, nft)

@@ -23,7 +23,13 @@ class Wishes:
 
 
 class Driver(Protocol):
-    """One network's driver. `reserve`, `restore` and `free` are called in the event loop, the others in threads."""
+    """One network's driver. `reserve`, `restore` and `free` are called in the event loop, the others in threads.
+
+    `is_quick`: `connect` and `disconnect` take microseconds, so a thread would cost more than it saves.
+    """
+
+    @property
+    def is_quick(self) -> bool: ...
 
     def reserve(self, endpoint: Endpoint, wishes: Wishes) -> Endpoint:
         """Complete a fresh endpoint with addresses and host ports, all of them or none; raises `sampan.errors`."""
@@ -62,6 +68,8 @@ class DefaultBridge(Driver, Protocol):
 
 class LoopbackDriver:
     """The network "none": lo and nothing else."""
+
+    is_quick = True
 
     def reserve(self, endpoint: Endpoint, wishes: Wishes) -> Endpoint:
         return endpoint

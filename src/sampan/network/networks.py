@@ -142,7 +142,7 @@ class Networks:
         try:
             async with TaskGroup() as group:
                 group.create_task(self._database.write(lambda tx: records.save_endpoint(tx, endpoint)))
-                await run_blocking("net", driver.connect, endpoint, netns)
+                await _call(driver, partial(driver.connect, endpoint, netns))
         except BaseExceptionGroup as group_error:
             failure = group_error.exceptions[0]
             await self._undo_join(endpoint, failure)
@@ -163,7 +163,7 @@ class Networks:
     async def _disconnect(self, endpoint: Endpoint, *, namespace_stays: bool) -> None:
         """Undo what the kernel and the database have; only then what is in memory, which others wait for."""
         driver = self._driver(endpoint)
-        await run_blocking("net", partial(driver.disconnect, endpoint, namespace_stays=namespace_stays))
+        await _call(driver, partial(driver.disconnect, endpoint, namespace_stays=namespace_stays))
         self._endpoints.pop(endpoint.container_id, None)
         driver.free(endpoint)
         self._departed.append(endpoint)
@@ -206,6 +206,13 @@ _JOIN_FAILED = "failed to set up container networking"
 
 def _bridged(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
     return [endpoint for endpoint in endpoints if endpoint.network_name == BRIDGE]
+
+
+async def _call(driver: Driver, action: Callable[[], None]) -> None:
+    if driver.is_quick:
+        action()
+    else:
+        await run_blocking("net", action)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ class FakeBridge:
         self.notes: list[str] = []
         self.fail: Callable[[], None] = lambda: None
 
+    is_quick = False
+
     def reserve(self, endpoint: Endpoint, wishes: Wishes) -> Endpoint:
         if wishes.ports:
             raise errors.Internal("Bind for 0.0.0.0:80 failed: port is already allocated")
