@@ -16,7 +16,7 @@ from sampan import errors
 from sampan.engine.shim import Channel, Shim, raise_error, settle
 from sampan.runtime import message
 from sampan.runtime.launcher import interpreter
-from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, STOCK
+from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
 from sampan.runtime.shim.start import USUAL_FLAGS, clone_flags
 
@@ -154,10 +154,8 @@ class Launcher:
         asyncio.get_running_loop().call_later(REST_S, self._make_ahead)
 
     def _make_ahead(self) -> None:
-        if self._channel is not None:
-            self._channel.send_nowait(STOCK)
-            if self._ahead is None:
-                self._ahead = self._channel.ask_ahead(kind=NETNS)
+        if self._channel is not None and self._ahead is None:
+            self._ahead = self._channel.ask_ahead(kind=NETNS)
 
     async def _take_ahead(self) -> Netns | None:
         ahead, self._ahead = self._ahead, None

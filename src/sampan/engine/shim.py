@@ -88,13 +88,6 @@ class Channel:
         if "event" in body and self._on_event is not None:
             self._on_event(body)
 
-    def send_nowait(self, packet: bytes) -> None:
-        """Send what need not arrive: dropped when the socket is full or closed."""
-        try:
-            message.send_packet(self._sock, [packet], [])
-        except OSError:
-            return
-
     async def send(self, body: message.Message, fds: list[int], *, kind: bytes = b"") -> None:
         """Send one message, waiting while the socket is full; the descriptors stay the caller's."""
         while True:

@@ -238,19 +238,6 @@ def test_who_waits_for_a_full_socket_hears_of_the_end(is_ours: bool) -> None:
     asyncio.run(main())
 
 
-def test_what_need_not_arrive_is_dropped_when_the_socket_is_full_or_closed() -> None:
-    async def main() -> None:
-        channel, far, _ = connected()
-        for _ in range(5000):
-            channel.send_nowait(b"S" * 1000)
-        far.close()
-        channel.send_nowait(b"S")
-        channel.close()
-        channel.send_nowait(b"S")
-
-    asyncio.run(main())
-
-
 def test_an_asker_that_gives_up_is_forgotten_and_its_late_answer_dropped() -> None:
     async def main() -> None:
         channel, far, _ = connected()

@@ -7,7 +7,6 @@ holds the other end, and its closing ends the launcher:
     U  launch, too, for namespaces that no spare has
     H  helper      {name, arguments} + answer socket, descriptors: to a new process, which answers
     N  netns       {seq}; answer {} + descriptor of a new network namespace, route socket inside it
-    S  stock       nothing; no answer: now is a good time to make things ahead
 
 Memory      Everything a child may need is imported here once and shared with it by the fork. What the launcher writes
             to afterwards, each child is left with a copy of: so it reads no packet that is for another, and does little
@@ -38,19 +37,18 @@ else:
 
 
 IDLE_S = 0.1
-LAUNCH, LAUNCH_UNUSUAL, HELPER, NETNS, STOCK = b"L", b"U", b"H", b"N", b"S"
+LAUNCH, LAUNCH_UNUSUAL, HELPER, NETNS = b"L", b"U", b"H", b"N"
 
 
 class Launcher:
     """The loop; `run` returns when the daemon has gone."""
 
-    __slots__ = ("_is_time", "_namespaces", "_shims", "_sock")
+    __slots__ = ("_namespaces", "_shims", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._namespaces = Namespaces()
         self._shims = SpareShims(self._become_child)
-        self._is_time = True
 
     def run(self) -> None:
         try:
@@ -63,16 +61,15 @@ class Launcher:
             return  # the daemon went before an answer to it, or without reading one
 
     def _next(self) -> "tuple[bytes, list[int]] | None":
-        # With nothing to do, make something ahead, one thing at a time; only then wait. Not at once: the container that
-        # has just been launched needs the processors more, and the daemon says when it runs.
+        # Idle for a while, make something ahead, one thing at a time; only then wait. Not at once: starts that follow
+        # each other closely get no faster by it, for the processors are busy with the containers themselves.
         while not (self._shims.is_full and self._namespaces.is_full):
-            if select.select([self._sock], [], [], 0 if self._is_time else IDLE_S)[0]:
+            if select.select([self._sock], [], [], IDLE_S)[0]:
                 break
             if not self._shims.is_full:
                 self._shims.stock()
             else:
                 self._namespaces.stock()
-        self._is_time = False
         return message.receive_packet(self._sock)
 
     def _obey(self, packet: bytes, fds: "list[int]") -> None:
@@ -81,8 +78,6 @@ class Launcher:
             self._shims.launch(rest, fds)
         elif kind == LAUNCH_UNUSUAL:
             self._shims.launch_new(rest, fds)
-        elif kind == STOCK:
-            self._is_time = True
         elif kind == NETNS:
             fd, route = self._namespaces.take()
             try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sampan.runtime import message
-from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, STOCK, Launcher
+from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, Launcher
 from support import children
 
 
@@ -113,7 +113,6 @@ def test_requests_that_nobody_knows_are_passed_over_and_their_descriptors_closed
     read, write = os.pipe()
     message.send_packet(world.far, [b"?dance"], [write])
     os.close(write)
-    message.send_packet(world.far, [STOCK], [])
     world.run()
     assert os.read(read, 1) == b""
     os.close(read)
