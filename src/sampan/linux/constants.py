@@ -119,7 +119,23 @@ _COMMON = {
     "mount_setattr": 442,
 }
 _BY_MACHINE = {
-    "x86_64": {"pivot_root": 155, "capset": 126, "keyctl": 250, "seccomp": 317, "setns": 308, "unshare": 272},
-    "aarch64": {"pivot_root": 41, "capset": 91, "keyctl": 219, "seccomp": 277, "setns": 268, "unshare": 97},
+    "x86_64": {
+        "pivot_root": 155,
+        "capset": 126,
+        "keyctl": 250,
+        "seccomp": 317,
+        "setns": 308,
+        "unshare": 272,
+        "rt_sigaction": 13,
+    },
+    "aarch64": {
+        "pivot_root": 41,
+        "capset": 91,
+        "keyctl": 219,
+        "seccomp": 277,
+        "setns": 268,
+        "unshare": 97,
+        "rt_sigaction": 134,
+    },
 }
 SYSCALLS: "dict[str, int]" = {**_COMMON, **_BY_MACHINE.get(os.uname().machine, {})}

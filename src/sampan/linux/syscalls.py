@@ -181,6 +181,12 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     _call("capset", ctypes.byref(header), ctypes.byref(CapData((ctypes.c_uint32 * 6)(*words))))
 
 
+def default_action(signal: int) -> None:
+    """rt_sigaction(2): SIG_DFL for any signal, the C library's own (32 and 33, which it refuses to touch) included."""
+    # struct kernel_sigaction, all zero: SIG_DFL, no flags, no restorer, an empty mask.
+    _call("rt_sigaction", signal, ctypes.create_string_buffer(32), None, _long(8))
+
+
 def join_session_keyring(name: str) -> None:
     """keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: a session keyring of one's own."""
     _call("keyctl", c.KEYCTL_JOIN_SESSION_KEYRING, name.encode())

@@ -1,5 +1,6 @@
 import ctypes
 import os
+import signal
 
 import pytest
 
@@ -54,3 +55,20 @@ def test_a_range_of_descriptors_is_closed() -> None:
 def test_a_program_of_broken_length_is_refused() -> None:
     with pytest.raises(ValueError, match="whole number"):
         syscalls.seccomp_set_filter(b"1234567")
+
+
+def test_every_signals_action_can_be_made_the_default_one() -> None:
+    pid, pidfd = syscalls.clone3(0, exit_signal=17)
+    if pid == 0:
+        try:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            for number in (signal.SIGHUP, 32, 33, 64):
+                syscalls.default_action(number)
+            with open("/proc/self/status") as status:
+                ignored = next(int(line.split()[1], 16) for line in status if line.startswith("SigIgn"))
+            os._exit(0 if not ignored & (1 | 3 << 31) else 1)
+        finally:
+            os._exit(2)
+    ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    os.close(pidfd)
+    assert ended is not None and ended.si_status == 0

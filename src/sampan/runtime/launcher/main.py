@@ -98,6 +98,11 @@ class Launcher:
 def main(socket_fd: int, helper_modules: "list[str]") -> "NoReturn":
     """The launcher's life; `socket_fd` is its end of the daemon's socket pair."""
     os.setsid()
+    # What whoever started the daemon had ignored is no container's business.
+    for number in set(range(1, 65)) - {signal.SIGKILL, signal.SIGSTOP}:
+        syscalls.default_action(number)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)  # as the interpreter wants it: an error, not a death
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it goes when the daemon goes, not before
