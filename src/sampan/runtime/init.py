@@ -145,7 +145,7 @@ def _run(stage: Stage) -> None:
         identity = look_up(root.fd, orders.user, orders.groups)
     except IdentityError as error:
         raise StageError(str(error)) from error
-    restrict.enter_directory(root.fd, process.get("cwd") or "/", identity, create=orders.create_cwd)
+    restrict.enter_directory(root.fd, process.get("cwd") or "/", create=orders.create_cwd)
     stdio = stage.stdio or _terminal(stage, root, process)
     restrict.take_stdio(stdio, is_terminal=stage.stdio is None)
     own_stdio(identity.uid)
@@ -195,19 +195,25 @@ def _attempt(step: "Step", action: "Any") -> None:
 
 
 def _terminal(stage: Stage, root: Root, process: "dict[str, Any]") -> "tuple[int, int, int]":
-    master, slave = restrict.open_terminal(root.fd)
-    size = process.get("consoleSize") or {}
-    if size:
-        restrict.set_size(master, height=size.get("height", 0), width=size.get("width", 0))
+    slave = open_terminal(stage.sync, root.fd, process)
     # /dev/console is the terminal itself: bound, for a link would resolve elsewhere in other devpts instances.
     os.close(os.open("/dev/console", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     tree = syscalls.open_tree(slave, "", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_EMPTY_PATH)
     target = os.open("/dev/console", os.O_PATH | os.O_CLOEXEC)
     syscalls.move_mount(tree, target)
     os.close(target)
-    message.send(stage.sync, {"event": "terminal"}, [master])
-    os.close(master)
     return slave, slave, slave
+
+
+def open_terminal(sync: socket.socket, root_fd: int, process: "dict[str, Any]") -> int:
+    """A terminal of the container's own devpts, of the size asked for: the shim gets the master, the caller a slave."""
+    master, slave = restrict.open_terminal(root_fd)
+    size = process.get("consoleSize") or {}
+    if size:
+        restrict.set_size(master, height=size.get("height", 0), width=size.get("width", 0))
+    message.send(sync, {"event": "terminal"}, [master])
+    os.close(master)
+    return slave
 
 
 def own_stdio(uid: int) -> None:

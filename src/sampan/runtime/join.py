@@ -10,9 +10,9 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import message, restrict
+from sampan.runtime import restrict
 from sampan.runtime.identity import IdentityError, look_up
-from sampan.runtime.init import ENTER_CGROUP, own_stdio, report, with_home
+from sampan.runtime.init import ENTER_CGROUP, open_terminal, own_stdio, report, with_home
 from sampan.runtime.restrict import StageError
 
 TYPE_CHECKING = False
@@ -87,7 +87,7 @@ def _run(stage: JoinStage) -> None:
         identity = look_up(root_fd, stage.user, stage.groups)
     except IdentityError as error:
         raise StageError(str(error)) from error
-    restrict.enter_directory(root_fd, process.get("cwd") or "/", identity, create=False)
+    restrict.enter_directory(root_fd, process.get("cwd") or "/", create=False)
     stdio = stage.stdio or _terminal(stage, root_fd)
     restrict.take_stdio(stdio, is_terminal=stage.stdio is None)
     own_stdio(identity.uid)
@@ -100,10 +100,5 @@ def _run(stage: JoinStage) -> None:
 
 
 def _terminal(stage: JoinStage, root_fd: int) -> "tuple[int, int, int]":
-    master, slave = restrict.open_terminal(root_fd)
-    size = stage.process.get("consoleSize") or {}
-    if size:
-        restrict.set_size(master, height=size.get("height", 0), width=size.get("width", 0))
-    message.send(stage.sync, {"event": "terminal"}, [master])
-    os.close(master)
+    slave = open_terminal(stage.sync, root_fd, stage.process)
     return slave, slave, slave

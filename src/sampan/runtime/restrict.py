@@ -82,7 +82,7 @@ def _text(error: Exception) -> str:
     return "operation not permitted" if "not allowed" in str(error) else str(error)
 
 
-def enter_directory(root_fd: int, unsafe_cwd: str, identity: Identity, *, create: bool) -> None:
+def enter_directory(root_fd: int, unsafe_cwd: str, *, create: bool) -> None:
     """Change into the working directory, resolved inside the root; made as root when missing and `create`."""
     try:
         flags = os.O_PATH | os.O_DIRECTORY

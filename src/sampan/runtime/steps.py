@@ -107,10 +107,7 @@ class Bind(Step):
         try:
             if COPY_UP in self.options.ours and self.is_directory:
                 self._fill(root)
-            late = not set_attributes(self.tree_fd, self.options)
-            syscalls.move_mount(self.tree_fd, target)
-            if late:
-                syscalls.mount("", f"/proc/self/fd/{self.tree_fd}", "", _remount_flags(self.tree_fd, self.options))
+            place(self.tree_fd, target, self.options)
             if self.options.propagation:
                 syscalls.mount("", f"/proc/self/fd/{self.tree_fd}", "", self.options.propagation)
         finally:
@@ -124,6 +121,14 @@ class Bind(Step):
         copyup.fill(image_fd, volume_fd)
         os.close(image_fd)
         os.close(volume_fd)
+
+
+def place(tree_fd: int, target_fd: int, options: Options) -> None:
+    """Put a detached mount onto an opened target, with its attributes."""
+    is_late = not set_attributes(tree_fd, options)
+    syscalls.move_mount(tree_fd, target_fd)
+    if is_late:
+        syscalls.mount("", f"/proc/self/fd/{tree_fd}", "", _remount_flags(tree_fd, options))
 
 
 def set_attributes(tree_fd: int, options: Options) -> bool:
@@ -255,10 +260,7 @@ class ReadOnly(Step):
             except (FileNotFoundError, NotADirectoryError):
                 continue
             tree = syscalls.open_tree(target, "", flags)
-            late = not set_attributes(tree, options)
-            syscalls.move_mount(tree, target)
-            if late:
-                syscalls.mount("", f"/proc/self/fd/{tree}", "", _remount_flags(tree, options))
+            place(tree, target, options)
             os.close(tree)
             os.close(target)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from sampan.runtime import restrict
-from sampan.runtime.identity import Identity
 from sampan.runtime.restrict import StageError
 from support.children import code_of, fork
 
@@ -73,10 +72,9 @@ def test_an_unknown_limit_is_an_error() -> None:
 
 def test_the_working_directory_cannot_lie_outside_the_root(folder: Path) -> None:
     root = os.open(folder / "directory", os.O_PATH)
-    nobody = Identity(0, 0, [], "/")
     for unsafe in (f"{folder}", "../plain", "/proc/self/fd/0"):
         with pytest.raises(StageError, match="chdir to cwd"):
-            restrict.enter_directory(root, unsafe, nobody, create=False)
+            restrict.enter_directory(root, unsafe, create=False)
     os.close(root)
 
 
@@ -84,7 +82,7 @@ def test_a_missing_working_directory_is_made(folder: Path) -> None:
     root = os.open(folder, os.O_PATH)
 
     def entered() -> None:
-        restrict.enter_directory(root, "/new/place", Identity(0, 0, [], "/"), create=True)
+        restrict.enter_directory(root, "/new/place", create=True)
         assert os.getcwd() == str(folder / "new/place")
 
     assert code_of(entered) == 0

@@ -77,6 +77,9 @@ class Stdio:
     def _add_source(self, fd: int, name: str) -> None:
         os.set_blocking(fd, False)
         self._sources[fd] = name
+        self._watch_source(fd)
+
+    def _watch_source(self, fd: int) -> None:
         self._loop.watch(fd, IN, lambda events: self._read(fd))
 
     def attach(self, stream: "AttachStream") -> None:
@@ -130,7 +133,7 @@ class Stdio:
         if self._is_paused and not any(client.pending_bytes > HIGH_BYTES // 2 for client in self._clients):
             self._is_paused = False
             for fd in self._sources:
-                self._loop.watch(fd, IN, lambda events, fd=fd: self._read(fd))  # type: ignore[misc]
+                self._watch_source(fd)
 
     @property
     def is_drained(self) -> bool:
