@@ -46,9 +46,13 @@ class Sampand:
         assert self.process is not None, "not started"
         return self.process.pid
 
+    def command(self) -> list[str]:
+        """The program, without its flags."""
+        return [program("sampand")]
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        argv = [program("sampand"), "--data-root", self.data_root, "--exec-root", self.exec_root]
+        argv = [*self.command(), "--data-root", self.data_root, "--exec-root", self.exec_root]
         argv += ["--host", f"unix://{self.socket_path}", "--pidfile", os.path.join(self.folder, "sampand.pid")]
         argv += ["--bridge", self.bridge, "--bip", f"10.85.{self.number}.1/24", "--log-level", "debug", *self.flags]
         with open(self.log_path, "ab") as log:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from sampan.base.atomicfile import write_atomic
 from sampan.base.clock import system_clock
 from sampan.base.locks import Keyed
-from sampan.base.tasks import TaskScope
+from sampan.base.tasks import TaskScope, concurrently, run_blocking
 from sampan.daemon.bridge import kept_while_needed
 from sampan.daemon.config import Config
 from sampan.daemon.recovery import recover
@@ -28,6 +28,7 @@ from sampan.engine.execs.registry import ExecRegistry, Execs
 from sampan.engine.launcher import Launcher
 from sampan.engine.logs import DirectoryWatcher
 from sampan.engine.networks import Networks as NetworkVerbs
+from sampan.engine.runtimes import Runtimes, probe_features
 from sampan.image.store import ImageStore
 from sampan.network.networks import Networks
 from sampan.storage.content import ContentStore
@@ -75,6 +76,7 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
         async with kept_while_needed(config, networks), TaskScope("engine") as tasks:
             facts = host.probe(cgroup_parent=config.cgroup_parent)
             watcher = DirectoryWatcher()
+            runtimes = await _runtimes(config)
             containers = Containers(
                 registry=registry,
                 database=database,
@@ -90,6 +92,7 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
                 paths=Paths(root, config.exec_root),
                 host=facts,
                 log_watcher=watcher,
+                runtimes=runtimes,
             )
             execs = Execs(containers=containers, registry=ExecRegistry())
             try:
@@ -107,11 +110,24 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
                         counts=lambda: _counts(registry, store),
                         debug=config.log_level == "debug",
                         labels=config.labels,
+                        runtimes=runtimes,
                     ),
                 )
             finally:
                 events.close()
                 watcher.close()
+
+
+async def _runtimes(config: Config) -> Runtimes:
+    """The configured runtimes, each asked what it can do."""
+    names, found = list(config.runtimes), list(config.runtimes.values())
+    features = await concurrently(*(run_blocking("disk", probe_features, runtime) for runtime in found))
+    return Runtimes(
+        configured=config.runtimes,
+        default=config.default_runtime,
+        init_path=config.init_path,
+        features=dict(zip(names, features, strict=True)),
+    )
 
 
 @asynccontextmanager

@@ -11,10 +11,13 @@ import argparse
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sampan import __version__
+from sampan.daemon import runtimesettings
+from sampan.engine.runtimes import DEFAULT_INIT, OWN, Runtime, Runtimes
 from sampan.errors import InvalidArgument
 
 DEFAULT_DATA_ROOT = "/var/lib/sampan"
@@ -39,13 +42,25 @@ _FILE_KEYS: dict[str, tuple[str, type[object]]] = {
     "group": ("group", str),
     "cgroup-parent": ("cgroup_parent", str),
     "labels": ("labels", list),
+    "runtimes": ("runtimes", dict),
+    "default-runtime": ("default_runtime", str),
+    "init-path": ("init_path", str),
+    "seccomp-profile": ("seccomp_profile", str),
+    "no-new-privileges": ("no_new_privileges", bool),
+    "selinux-enabled": ("selinux_enabled", bool),
+    "userns-remap": ("userns_remap", str),
 }
+_NAMED_PROFILES = ("", "builtin", "unconfined")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Checked settings; paths are absolute."""
+    """Checked settings; paths are absolute.
+
+    seccomp_profile     "" or "builtin" for our own, "unconfined", or the path of a profile
+    userns_remap        "", "default", or user[:group] by name or number
+    """
 
     data_root: str = DEFAULT_DATA_ROOT
     exec_root: str = DEFAULT_EXEC_ROOT
@@ -58,6 +73,13 @@ class Config:
     group: str = ""
     cgroup_parent: str = "/sampan"
     labels: tuple[str, ...] = ()
+    runtimes: Mapping[str, Runtime] = field(default_factory=dict)
+    default_runtime: str = OWN
+    init_path: str = DEFAULT_INIT
+    seccomp_profile: str = ""
+    no_new_privileges: bool = False
+    selinux_enabled: bool = False
+    userns_remap: str = ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,12 +95,20 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
+    add(
+        "--add-runtime",
+        dest="added_runtimes",
+        action="append",
+        metavar="NAME=PATH",
+        help="another OCI runtime that containers can ask for; may be repeated",
+    )
     add("--bip", metavar="IP/PREFIX", help="address and subnet of the default bridge")
     add("-b", "--bridge", metavar="NAME", help=f"name of the default bridge (default {DEFAULT_BRIDGE})")
     add("--cgroup-parent", metavar="PATH", help="cgroup that containers' cgroups are made in (default /sampan)")
     add("--config-file", metavar="FILE", help=f"settings as JSON (default {DEFAULT_CONFIG_FILE})")
     add("--data-root", metavar="DIR", help=f"what must last (default {DEFAULT_DATA_ROOT})")
     add("-D", "--debug", action="store_true", help="the same as --log-level debug")
+    add("--default-runtime", metavar="NAME", help=f"runtime of containers that ask for none (default {OWN})")
     add("--exec-root", metavar="DIR", help=f"state of running containers (default {DEFAULT_EXEC_ROOT})")
     add("-G", "--group", metavar="GROUP", help="group of the unix socket (default: root's own)")
     add(
@@ -89,10 +119,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help=f"where to listen, unix://PATH or tcp://ADDRESS:PORT; may be repeated (default {DEFAULT_HOST})",
     )
+    add("--init-path", metavar="FILE", help=f"what --init runs with another runtime (default {DEFAULT_INIT})")
     add("--label", dest="labels", action="append", metavar="KEY=VALUE", help="label of this daemon; may be repeated")
     add("-l", "--log-level", choices=LOG_LEVELS, help="how much to tell (default info)")
     add("--mtu", type=int, metavar="BYTES", help="largest packet on the default bridge (default 1500)")
+    add("--no-new-privileges", action="store_true", help="set no-new-privileges for containers that do not say")
     add("-p", "--pidfile", metavar="FILE", help="where to write the daemon's process id")
+    add(
+        "--seccomp-profile",
+        metavar="FILE",
+        help='system call filter of containers that name none; "unconfined" is none at all (default builtin)',
+    )
+    add("--selinux-enabled", action="store_true", help="label containers for SELinux")
+    add("--userns-remap", metavar="USER[:GROUP]", help='subordinate ids of containers; "default" is a user of our own')
     add("--validate", action="store_true", help="check the settings and leave")
     add("-v", "--version", action="store_true", help="print the version and leave")
     return parser
@@ -143,7 +182,13 @@ def _read_file(path: str, *, must_exist: bool) -> dict[str, Any]:
     return {"path": path, "settings": found}
 
 
-_KIND_NAMES = {str: "a string", list: "a list of strings", bool: "true or false", int: "a number"}
+_KIND_NAMES = {
+    str: "a string",
+    list: "a list of strings",
+    bool: "true or false",
+    int: "a number",
+    dict: "an object",
+}
 
 
 def _merge(flags: dict[str, Any], file: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +212,7 @@ def _shown(value: object) -> str:
 
 
 def _checked(settings: dict[str, Any]) -> Config:
+    settings["runtimes"] = _runtimes(settings)
     if settings.pop("debug", False):
         settings["log_level"] = "debug"
     for name in ("hosts", "labels"):
@@ -175,6 +221,10 @@ def _checked(settings: dict[str, Any]) -> Config:
     for name in ("data_root", "exec_root", "pidfile"):
         if settings.get(name):
             settings[name] = os.path.abspath(settings[name])
+    settings["default_runtime"] = settings.get("default_runtime") or OWN
+    settings["init_path"] = settings.get("init_path") or DEFAULT_INIT
+    if settings.get("seccomp_profile", "") not in _NAMED_PROFILES:
+        settings["seccomp_profile"] = os.path.abspath(settings["seccomp_profile"])
     config = Config(**settings)
     if config.log_level not in LOG_LEVELS:
         raise InvalidArgument(f"invalid logging level: {config.log_level}")
@@ -182,11 +232,25 @@ def _checked(settings: dict[str, Any]) -> Config:
         raise InvalidArgument(f"invalid bridge name {config.bridge!r}")
     if not 68 <= config.mtu <= 65535:
         raise InvalidArgument(f"invalid default MTU: {config.mtu}")
+    try:
+        Runtimes(config.runtimes).find(config.default_runtime)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"specified default runtime '{config.default_runtime}' does not exist") from error
     for host in config.hosts:
         parse_host(host)
     if not config.hosts:
         raise InvalidArgument("no host to listen on")
     return config
+
+
+def _runtimes(settings: dict[str, Any]) -> dict[str, Runtime]:
+    """Those of the file and those of the flags together, as dockerd has it."""
+    found = runtimesettings.from_file(settings.pop("runtimes", {}))
+    added = runtimesettings.from_flags(settings.pop("added_runtimes", []))
+    twice = sorted(found.keys() & added.keys())
+    if twice:
+        raise InvalidArgument(f"runtime '{twice[0]}' was already defined")
+    return found | added
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from typing import Any, Self
 
 from sampan import errors
 from sampan.engine.shim import Channel, Shim, raise_error, settle
+from sampan.linux.constants import CLONE_NEWNET
 from sampan.runtime import message
 from sampan.runtime.launcher import interpreter
 from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS
+from sampan.runtime.namespaces import USUAL_FLAGS, Namespaces
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
-from sampan.runtime.shim.start import USUAL_FLAGS, clone_flags
 
 HELPER_MODULES = ["sampan.storage.layer.helper"]
 
@@ -119,12 +120,13 @@ class Launcher:
         """Fork a shim that prepares the container and waits for `Shim.start`. Takes the streams' descriptors."""
         streams = attaches or []
         shim_part = request.shim_part()
-        if netns is None and "network" in shim_part["new_namespaces"]:
+        if netns is None and Namespaces(request.spec["linux"].get("namespaces")).new & CLONE_NEWNET:
             for stream in streams:
                 os.close(stream.fd)
             raise errors.Internal(f"container {request.id} is to have a network namespace, and none was given")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        is_usual = clone_flags(shim_part["new_namespaces"]) == USUAL_FLAGS
+        # A spare has a first process already, which is of no use to another runtime.
+        is_usual = shim_part["birth_flags"] == USUAL_FLAGS and request.runtime is None
         body: message.Message = {
             "shim": shim_part,
             "init": request.init_part(),

@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -26,11 +26,11 @@ from sampan.api.wire.system import (
 from sampan.base.clock import rfc3339nano
 from sampan.engine.eventlog import EventLog, EventStream
 from sampan.engine.host import HostFacts
+from sampan.engine.runtimes import FEATURES_STATUS, OWN, Runtimes
 from sampan.runtime.cgroup.detect import hierarchies
 
 API_VERSION = "1.51"
 MIN_API_VERSION = "1.24"
-RUNTIME = "sampan"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
@@ -56,6 +56,7 @@ class System:
     counts: Callable[[], Counts]
     debug: bool = False
     labels: tuple[str, ...] = ()
+    runtimes: Runtimes = field(default_factory=Runtimes)
 
 
 def version(deps: System) -> Version:
@@ -131,8 +132,8 @@ def info(deps: System) -> Info:
         name=host.nodename,
         labels=list(deps.labels),
         server_version=__version__,
-        runtimes={RUNTIME: Runtime(path=RUNTIME)},
-        default_runtime=RUNTIME,
+        runtimes=_runtimes(deps.runtimes),
+        default_runtime=deps.runtimes.default,
         live_restore_enabled=True,
         init_binary="sampan-init",
         containerd_commit=Commit(),
@@ -142,6 +143,18 @@ def info(deps: System) -> Info:
         warnings=_warnings(limits),
     )
     return msgspec.structs.replace(found, **limits)
+
+
+def _runtimes(found: Runtimes) -> dict[str, Runtime]:
+    own = {OWN: Runtime(path=OWN)}
+    return own | {
+        name: Runtime(
+            path=runtime.path,
+            runtime_args=list(runtime.args),
+            status={FEATURES_STATUS: found.features[name]} if found.features.get(name) else {},
+        )
+        for name, runtime in sorted(found.configured.items())
+    }
 
 
 def events(

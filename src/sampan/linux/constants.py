@@ -84,6 +84,7 @@ _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 # linux/seccomp.h
 SECCOMP_SET_MODE_FILTER = 1
+SECCOMP_FILTER_FLAG_NEW_LISTENER = 0x8
 
 # linux/keyctl.h
 KEYCTL_JOIN_SESSION_KEYRING = 1
@@ -111,6 +112,9 @@ _COMMON = {
     "pidfd_send_signal": 424,
     "open_tree": 428,
     "move_mount": 429,
+    "fsopen": 430,
+    "fsconfig": 431,
+    "fsmount": 432,
     "pidfd_open": 434,
     "clone3": 435,
     "close_range": 436,
@@ -127,6 +131,16 @@ _BY_MACHINE = {
         "setns": 308,
         "unshare": 272,
         "rt_sigaction": 13,
+        "personality": 135,
+        "fstatfs": 138,
+        "sched_setaffinity": 203,
+        "set_mempolicy": 238,
+        "get_mempolicy": 239,
+        "ioprio_set": 251,
+        "ioprio_get": 252,
+        "sched_setattr": 314,
+        "sched_getattr": 315,
+        "setdomainname": 171,
     },
     "aarch64": {
         "pivot_root": 41,
@@ -136,6 +150,16 @@ _BY_MACHINE = {
         "setns": 268,
         "unshare": 97,
         "rt_sigaction": 134,
+        "personality": 92,
+        "fstatfs": 44,
+        "sched_setaffinity": 122,
+        "set_mempolicy": 237,
+        "get_mempolicy": 236,
+        "ioprio_set": 30,
+        "ioprio_get": 31,
+        "sched_setattr": 274,
+        "sched_getattr": 275,
+        "setdomainname": 162,
     },
 }
 SYSCALLS: "dict[str, int]" = {**_COMMON, **_BY_MACHINE.get(os.uname().machine, {})}

@@ -55,6 +55,12 @@ VETH_INFO_PEER = 1
 IFA_ADDRESS = 1
 IFA_LOCAL = 2
 IFA_BROADCAST = 4
+IFA_FLAGS = 8
+IFA_RT_PRIORITY = 9
+IFA_F_PERMANENT = 0x80
+RT_SCOPE_UNIVERSE = 0
+# Not the label, which is the interface's old name, nor its times: a permanent address has none.
+_IFA_COPIED = (IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, IFA_RT_PRIORITY)
 
 RTA_DST = 1
 RTA_OIF = 4
@@ -159,6 +165,12 @@ def set_no_ipv6_address(index: int) -> Message:
     return Message(RTM_SETLINK, 0, _LINK.pack(0, 0, index, 0, 0) + mode)
 
 
+def move_link(index: int, netns_fd: int, name: str) -> Message:
+    """Move an interface to another network namespace under a name, in one step: it is down and without addresses."""
+    payload = _LINK.pack(0, 0, index, 0, 0) + u32(IFLA_NET_NS_FD, netns_fd) + text(IFLA_IFNAME, name)
+    return Message(RTM_NEWLINK, 0, payload)
+
+
 def delete_link(name: str) -> Message:
     """Delete an interface; of a veth pair both ends."""
     return Message(RTM_DELLINK, 0, _LINK.pack(0, 0, 0, 0, 0) + text(IFLA_IFNAME, name))
@@ -175,6 +187,14 @@ def delete_address(index: int, address: bytes, prefix_length: int) -> Message:
     """Take an IPv4 address away."""
     payload = _ADDRESS.pack(AF_INET, prefix_length, 0, 0, index) + attribute(IFA_LOCAL, address)
     return Message(RTM_DELADDR, 0, payload)
+
+
+def copy_address(index: int, address: Message) -> Message:
+    """Give an interface an address as `list_raw_addresses` found it, of whichever family."""
+    family, prefix_length, flags, scope, _ = _ADDRESS.unpack_from(address.payload)
+    kept = [attribute(*found) for found in attributes(address.payload, _ADDRESS.size) if found[0] in _IFA_COPIED]
+    payload = _ADDRESS.pack(family, prefix_length, flags, scope, index) + b"".join(kept)
+    return Message(RTM_NEWADDR, netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE, payload)
 
 
 def new_default_route(gateway: bytes) -> Message:
@@ -218,6 +238,16 @@ def list_addresses(sock: netlink.Socket) -> list[Address]:
         _, prefix_length, _, _, index = _ADDRESS.unpack_from(answer.payload)
         values = dict(attributes(answer.payload, _ADDRESS.size))
         found.append(Address(index, values.get(IFA_LOCAL) or values[IFA_ADDRESS], prefix_length))
+    return found
+
+
+def list_raw_addresses(sock: netlink.Socket, index: int) -> list[Message]:
+    """The addresses of one interface, of every family, that are permanent and valid beyond it (IFA_F_PERMANENT)."""
+    found = []
+    for answer in sock.dump(Message(RTM_GETADDR, 0, _ADDRESS.pack(0, 0, 0, 0, 0))):
+        _, _, flags, scope, where = _ADDRESS.unpack_from(answer.payload)
+        if where == index and flags & IFA_F_PERMANENT and scope == RT_SCOPE_UNIVERSE:
+            found.append(answer)
     return found
 
 

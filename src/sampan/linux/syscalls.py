@@ -82,6 +82,9 @@ def _call(name: str, *args: object, path: "str | None" = None) -> int:
             raise _fail(path)
 
 
+call = _call  # for the modules of this package that wrap a family of calls of their own
+
+
 def mount(source: str, target: str, fstype: str, flags: int, options: str = "") -> None:
     """mount(2)."""
     result = _mount(
@@ -165,6 +168,12 @@ def close_range(first: int, last: int, flags: int = 0) -> None:
     _call("close_range", ctypes.c_uint(first), ctypes.c_uint(last), flags)
 
 
+def setdomainname(name: str) -> None:
+    """setdomainname(2)."""
+    text = os.fsencode(name)
+    _call("setdomainname", text, _long(len(text)))
+
+
 def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> int:
     """prctl(2)."""
     result: int = _prctl(option, arg2, arg3, arg4, arg5)
@@ -192,8 +201,11 @@ def join_session_keyring(name: str) -> None:
     _call("keyctl", c.KEYCTL_JOIN_SESSION_KEYRING, name.encode())
 
 
-def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
-    """seccomp(2), SECCOMP_SET_MODE_FILTER: `program` is an array of struct sock_filter (8 bytes each)."""
+def seccomp_set_filter(program: bytes, flags: int = 0) -> int:
+    """seccomp(2), SECCOMP_SET_MODE_FILTER: `program` is an array of struct sock_filter (8 bytes each).
+
+    With SECCOMP_FILTER_FLAG_NEW_LISTENER the result is the listener's descriptor, else 0.
+    """
     if len(program) % 8:
         raise ValueError("a BPF program is a whole number of 8-byte instructions")
 
@@ -201,4 +213,4 @@ def seccomp_set_filter(program: bytes, flags: int = 0) -> None:
         _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
     held = Program(len(program) // 8, program)
-    _call("seccomp", c.SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(held))
+    return _call("seccomp", c.SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(held))

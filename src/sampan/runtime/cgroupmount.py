@@ -52,7 +52,7 @@ class CgroupMount(Step):
             for name in names[1:]:
                 os.symlink(names[0], name)
         if flags & c.MS_RDONLY:
-            syscalls.mount("", f"/proc/self/fd/{target}", "", c.MS_REMOUNT | c.MS_BIND | flags)
+            syscalls.mount("", ".", "", c.MS_REMOUNT | c.MS_BIND | flags)
         os.close(target)
 
     def _version_2(self, root: Root) -> None:

@@ -82,6 +82,11 @@ def clean_up(exec_dir: str, exit_path: str, cgroup_path: str) -> ExitRecord:
         # Until it is gone it may still make what is to be removed.
         kill_if_same(state["pid"], state["start_ticks"], patience_s=PATIENCE_S)
         cgroup_path = state["cgroup"]
+        if state.get("runtime"):
+            # Not before: most containers are our own runtime's.
+            from sampan.runtime.shim.foreign import cleanup as foreign
+
+            foreign.end(state, exec_dir)
     if cgroup_path:
         remove_cgroup(cgroup_for(cgroup_path))
     record = read_exit_record(exit_path)

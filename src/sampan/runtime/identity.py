@@ -8,6 +8,10 @@ import os
 
 from sampan.linux.rootpath import open_in_root
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _LIMIT_BYTES = 16 << 20  # an image may hold anything under /etc; more than this is no user list
 _MAX_ID = (1 << 31) - 1
 
@@ -19,18 +23,30 @@ class IdentityError(Exception):
 class Identity:
     """Numeric user, group and supplementary groups, and the home directory."""
 
-    __slots__ = ("gid", "groups", "home", "uid")
+    __slots__ = ("gid", "groups", "home", "uid", "umask")
 
-    def __init__(self, uid: int, gid: int, groups: "list[int]", home: str) -> None:
+    def __init__(self, uid: int, gid: int, groups: "list[int]", home: str, *, umask: int = 0o022) -> None:
         self.uid = uid
         self.gid = gid
         self.groups = groups
         self.home = home
+        self.umask = umask
 
 
 def look_up(root_fd: int, text: str, groups: "list[str]") -> Identity:
     """Read the root's files and resolve `text` ("name|uid[:group|gid]") and further `groups`."""
     return resolve(text, groups, _read(root_fd, "/etc/passwd"), _read(root_fd, "/etc/group"))
+
+
+def of_numbers(root_fd: int, user: "dict[str, Any]") -> Identity:
+    """The identity that an OCI process object gives in numbers; only the home directory is looked up."""
+    uid = user.get("uid") or 0
+    try:
+        home = resolve(str(uid), [], _read(root_fd, "/etc/passwd"), "").home
+    except IdentityError:
+        home = "/"
+    groups = list(user.get("additionalGids") or [])
+    return Identity(uid, user.get("gid") or 0, groups, home, umask=user.get("umask", 0o022))
 
 
 def _read(root_fd: int, path: str) -> str:

@@ -1,8 +1,8 @@
-"""A further process in a running container (exec), from its fork by the shim to execve.
+"""A further process in a running container (exec), from its birth to execve.
 
-The shim's children are born in the container's PID namespace (the shim has called setns(2) for them); the rest is
-joined here. The conversation on `sync` is that of `runtime.init`, without `go`: a joined process starts as soon as it
-is ready.
+It is born in the container's PID namespace (its supervisor has called setns(2) for its children); the rest is joined
+here. The conversation on `sync` is that of `runtime.init`, without `go`: a joined process starts as soon as it is
+ready. What the host's /proc is needed for is done before the container's mounts are joined.
 """
 
 import _socket as socket
@@ -10,30 +10,42 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import restrict
-from sampan.runtime.identity import IdentityError, look_up
-from sampan.runtime.init import ENTER_CGROUP, open_terminal, own_stdio, report, with_home
+from sampan.runtime import rebirth, restrict, terminal
+from sampan.runtime.identity import Identity, IdentityError, look_up, of_numbers
+from sampan.runtime.init import report, with_home
 from sampan.runtime.restrict import StageError
+from sampan.runtime.stage import ENTER_CGROUP, adjust_oom_score
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from sampan.runtime.cgroup.detect import Cgroup
-
-JOINED = {
-    "mount": c.CLONE_NEWNS,
-    "uts": c.CLONE_NEWUTS,
-    "ipc": c.CLONE_NEWIPC,
-    "network": c.CLONE_NEWNET,
-    "cgroup": c.CLONE_NEWCGROUP,
-}
+    from sampan.runtime.filter import Filter
 
 
 class JoinStage:
-    """What the process inherits from the shim's memory."""
+    """What the process inherits from its supervisor's memory.
 
-    __slots__ = ("cgroup", "filter_program", "groups", "init_pidfd", "process", "stdio", "sync", "user")
+    flags       CLONE_NEW* of what is to be joined; where a process is already, joining has no effect, save for the
+                user namespace, where it is an error
+    user        None: the numbers of process.user
+    cgroup      to be joined by the process itself; None when it is born there
+    """
+
+    __slots__ = (
+        "cgroup",
+        "dies_with_parent",
+        "filter",
+        "flags",
+        "groups",
+        "init_pidfd",
+        "preserved_fds",
+        "process",
+        "stdio",
+        "sync",
+        "user",
+    )
 
     def __init__(
         self,
@@ -41,20 +53,26 @@ class JoinStage:
         sync: socket.socket,
         *,
         init_pidfd: int,
-        user: str,
+        flags: int,
+        user: "str | None",
         groups: "list[str]",
         stdio: "tuple[int, int, int] | None",
         cgroup: "Cgroup | None",
-        filter_program: bytes = b"",
+        filter: "Filter | None" = None,
+        preserved_fds: int = 0,
+        dies_with_parent: bool = True,
     ) -> None:
         self.process = process
         self.sync = sync
         self.init_pidfd = init_pidfd
+        self.flags = flags
         self.user = user
         self.groups = groups
         self.stdio = stdio
         self.cgroup = cgroup
-        self.filter_program = filter_program
+        self.filter = filter
+        self.preserved_fds = preserved_fds
+        self.dies_with_parent = dies_with_parent
 
 
 def run(stage: JoinStage) -> "NoReturn":
@@ -74,31 +92,44 @@ def _run(stage: JoinStage) -> None:
     # Before the first namespace is shared with the container's processes.
     syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     restrict.default_signals()
+    _prepare_on_host(stage)
+    syscalls.setns(stage.init_pidfd, stage.flags)
+    if stage.flags & c.CLONE_NEWUSER:
+        rebirth.become_root()
+    root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    identity = _identity(stage, root_fd)
+    restrict.enter_directory(root_fd, process.get("cwd") or "/", create=False)
+    stdio = stage.stdio or _terminal(stage, root_fd)
+    terminal.take_stdio(stdio, is_terminal=stage.stdio is None)
+    terminal.own_stdio(identity.uid)
+    os.umask(identity.umask)
+    os.close(root_fd)
+    restrict.restrict(process, identity, stage.sync, stage.filter, dies_with_parent=stage.dies_with_parent)
+    environment = with_home(process.get("env") or [], identity.home)
+    program = restrict.find_program(process["args"], environment)
+    late = restrict.late_filter(process, stage.filter)
+    restrict.execute(program, process["args"], environment, stage.sync, filter=late, preserved_fds=stage.preserved_fds)
+
+
+def _prepare_on_host(stage: JoinStage) -> None:
     for fd in stage.cgroup.entry_fds() if stage.cgroup else ():
         os.write(fd, ENTER_CGROUP)
         os.close(fd)
-    flags = 0
-    for flag in JOINED.values():
-        flags |= flag
-    # One's own namespaces are joined without effect, so there is no need to know which of them are the container's.
-    syscalls.setns(stage.init_pidfd, flags)
-    root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    adjust_oom_score(stage.process)
+    if stage.flags & c.CLONE_NEWUSER:
+        # From inside no hard limit can be raised.
+        restrict.set_rlimits(stage.process.get("rlimits") or [])
+
+
+def _identity(stage: JoinStage, root_fd: int) -> Identity:
+    if stage.user is None:
+        return of_numbers(root_fd, stage.process.get("user") or {})
     try:
-        identity = look_up(root_fd, stage.user, stage.groups)
+        return look_up(root_fd, stage.user, stage.groups)
     except IdentityError as error:
         raise StageError(str(error)) from error
-    restrict.enter_directory(root_fd, process.get("cwd") or "/", create=False)
-    stdio = stage.stdio or _terminal(stage, root_fd)
-    restrict.take_stdio(stdio, is_terminal=stage.stdio is None)
-    own_stdio(identity.uid)
-    os.umask(0o022)
-    os.close(root_fd)
-    restrict.restrict(process, identity, stage.filter_program)
-    environment = with_home(process.get("env") or [], identity.home)
-    program = restrict.find_program(process["args"], environment)
-    restrict.execute(program, process["args"], environment)
 
 
 def _terminal(stage: JoinStage, root_fd: int) -> "tuple[int, int, int]":
-    slave = open_terminal(stage.sync, root_fd, stage.process)
+    slave = terminal.open_terminal(stage.sync, root_fd, stage.process)
     return slave, slave, slave

@@ -15,6 +15,7 @@ from sampan.linux.rootpath import open_in_root
 from sampan.runtime import identity, message, restrict, rootfs
 from sampan.runtime.cgroup import files
 from sampan.runtime.cgroup.detect import cgroup_for
+from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.request import InitOrders
 
 _PASSWD = "root:x:0:0:root:/root:/bin/sh\n"
@@ -35,6 +36,7 @@ def _as_init(orders: InitOrders) -> None:
     for rule in (orders.spec["linux"].get("resources") or {}).get("devices") or []:
         files.write("/dev", "null", files.device_rule_text(rule))
     process = orders.spec["process"]
+    Namespaces(orders.spec["linux"].get("namespaces"))
     for step in rootfs.plan(orders.spec, cgroup.folders):
         step.describe()
     for mount in orders.rootfs:

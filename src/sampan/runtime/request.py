@@ -6,9 +6,12 @@ files, how the log is written, how the user's name is to be looked up in the roo
 
 from sampan.base import jsontext
 from sampan.linux.mount import Mount
+from sampan.runtime.filter import Filter
+from sampan.runtime.namespaces import Namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket as socket
     from typing import Any
 
 
@@ -21,20 +24,25 @@ class LaunchRequest:
     user        "name|uid[:group|gid]", looked up in the root's /etc/passwd and /etc/group; "" is root
     groups      further groups by name or number
     create_cwd  make the working directory when the root lacks it
+    filter      the compiled linux.seccomp of `spec`; None for no filter
     exec_dir    the shim's own directory, made by it and removed by it at the end
     exit_path   where the exit record goes, durably
     log         {"driver": "json-file"|"none", "path", "max_size": bytes or 0, "max_file": count}
+    runtime     {"path", "args"}: the program that is to run the container in place of our own runtime, and its first
+                arguments; None is our own
     """
 
     __slots__ = (
         "create_cwd",
         "exec_dir",
         "exit_path",
+        "filter",
         "groups",
         "id",
         "log",
         "open_stdin",
         "rootfs",
+        "runtime",
         "spec",
         "stdin_once",
         "tty",
@@ -56,6 +64,8 @@ class LaunchRequest:
         exec_dir: str,
         exit_path: str,
         log: "dict[str, Any]",
+        filter: "Filter | None" = None,
+        runtime: "dict[str, Any] | None" = None,
     ) -> None:
         self.id = id
         self.spec = spec
@@ -69,32 +79,44 @@ class LaunchRequest:
         self.exec_dir = exec_dir
         self.exit_path = exit_path
         self.log = log
+        self.filter = filter
+        self.runtime = runtime
 
     def shim_part(self) -> "dict[str, Any]":
         """What the shim is told: `ShimOrders` as JSON values."""
         linux = self.spec["linux"]
-        new = [ns["type"] for ns in linux.get("namespaces") or [] if not ns.get("path")]
+        spaces = Namespaces(linux.get("namespaces"))
         found = {name: getattr(self, name) for name in ShimOrders.__slots__ if name in self.__slots__}
-        return {**found, "cgroup_path": linux["cgroupsPath"], "new_namespaces": new}
+        return {
+            **found,
+            "cgroup_path": linux["cgroupsPath"],
+            "birth_flags": spaces.at_birth,
+            "join_flags": spaces.joined,
+        }
 
     def init_part(self) -> str:
         """What the first process is told: `InitOrders` as a JSON text, which the shim passes on unread."""
-        found = {name: getattr(self, name) for name in InitOrders.__slots__}
+        found = {name: getattr(self, name) for name in InitOrders.__slots__ if name in self.__slots__}
         found["rootfs"] = [mount.to_json() for mount in self.rootfs]
+        found["filter"] = self.filter.to_json() if self.filter else None
         return jsontext.dumps(found)
 
 
 class ShimOrders:
-    """The part of a launch that is the shim's business; `new_namespaces` are types of the OCI config."""
+    """The part of a launch that is the shim's business; `birth_flags` are the CLONE_NEW* of its first process,
+    `join_flags` those that further ones join.
+    """
 
     __slots__ = (
+        "birth_flags",
         "cgroup_path",
         "exec_dir",
         "exit_path",
         "id",
+        "join_flags",
         "log",
-        "new_namespaces",
         "open_stdin",
+        "runtime",
         "stdin_once",
         "tty",
     )
@@ -108,24 +130,64 @@ class ShimOrders:
         self.exit_path: str = found["exit_path"]
         self.log: dict[str, Any] = found["log"]
         self.cgroup_path: str = found["cgroup_path"]
-        self.new_namespaces: list[str] = found["new_namespaces"]
+        self.birth_flags: int = found["birth_flags"]
+        self.join_flags: int = found["join_flags"]
+        self.runtime: dict[str, Any] | None = found.get("runtime")
 
 
 class InitOrders:
-    """The part of a launch that is the first process's business."""
+    """The part of a launch that is the first process's business; what the engine never asks for has a default.
 
-    __slots__ = ("create_cwd", "exec_dir", "exit_path", "groups", "id", "rootfs", "spec", "tty", "user")
+    user            None: the numbers of the config's process.user
+    exec_dir        "" without a shim: then nothing is made on the host but cgroups
+    staging         the directory to mount the root on
+    cgroup_manager  "cgroupfs": this process makes the cgroups; another one's have been made ("systemd", "disabled")
+    no_pivot        MS_MOVE and chroot(2) instead of pivot_root(2), for a root on the initial RAM disk
+    gate            a listening socket where "go" comes from, when the supervisor does not stay to say it
+    """
+
+    __slots__ = (
+        "cgroup_manager",
+        "create_cwd",
+        "exec_dir",
+        "exit_path",
+        "filter",
+        "gate",
+        "groups",
+        "id",
+        "no_new_keyring",
+        "no_pivot",
+        "preserved_fds",
+        "rootfs",
+        "spec",
+        "staging",
+        "tty",
+        "user",
+    )
 
     def __init__(self, found: "dict[str, Any]") -> None:
         self.id: str = found["id"]
         self.spec: dict[str, Any] = found["spec"]
         self.rootfs = [Mount(m["type"], m["source"], m["destination"], m["options"]) for m in found["rootfs"]]
-        self.user: str = found["user"]
+        self.user: str | None = found["user"]
         self.groups: list[str] = found["groups"]
         self.create_cwd: bool = found["create_cwd"]
         self.tty: bool = found["tty"]
         self.exec_dir: str = found["exec_dir"]
         self.exit_path: str = found["exit_path"]
+        self.filter = Filter.from_json(found["filter"])
+        self.staging = self.exec_dir
+        self.cgroup_manager = "cgroupfs"
+        self.no_pivot = False
+        self.no_new_keyring = False
+        self.preserved_fds = 0
+        self.gate: socket.socket | None = None
+
+    @property
+    def stops_for_hooks(self) -> bool:
+        """Whether somebody has something to do between the mounts and the entry into the root."""
+        hooks = self.spec.get("hooks") or ()
+        return any(kind in hooks for kind in ("prestart", "createRuntime", "createContainer"))
 
 
 class AttachStream:

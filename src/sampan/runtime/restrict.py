@@ -1,17 +1,15 @@
-"""The last steps before a container's program runs: terminal, limits, user, capabilities, filter, and execve.
+"""The last steps before a container's program runs: limits, user, capabilities, filter, and execve.
 
 The same for a container's first process and for one that joins it (exec). When `restrict` begins, the process is in all
 its namespaces and its root is the container's.
 
-Order       rlimits; the terminal; (no_new_privs, seccomp without it); bounding set; groups, gid, uid; the other
-            capability sets; parent-death signal (a change of credentials clears it, prctl(2)); seccomp with
-            no_new_privs; then the caller may wait, and `execute` replaces the process.
+Order       rlimits; seccomp, if without no_new_privs; bounding set; groups, gid, uid; the other capability sets;
+            no_new_privs; parent-death signal (a change of credentials clears it, prctl(2)); then the caller may wait;
+            seccomp with no_new_privs, and `execute` replaces the process.
 """
 
-import fcntl
 import os
 import resource
-import struct
 
 from sampan.linux import capabilities, syscalls
 from sampan.linux import constants as c
@@ -20,8 +18,11 @@ from sampan.runtime.identity import Identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket as socket
     import signal
     from typing import Any
+
+    from sampan.runtime.filter import Filter
 else:
     import _signal as signal  # the same functions without the enums around them
 
@@ -37,28 +38,6 @@ class StageError(Exception):
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-
-def open_terminal(root_fd: int) -> "tuple[int, int]":
-    """(master, slave) of a new pseudo-terminal of the container's own devpts."""
-    master = open_in_root(root_fd, "/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY)
-    fcntl.ioctl(master, c.TIOCSPTLCK, struct.pack("i", 0))
-    slave = fcntl.ioctl(master, c.TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    return master, slave
-
-
-def set_size(terminal_fd: int, *, height: int, width: int) -> None:
-    """The size of a terminal in characters (ioctl_tty(2), TIOCSWINSZ)."""
-    fcntl.ioctl(terminal_fd, c.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-
-
-def take_stdio(fds: "tuple[int, int, int]", *, is_terminal: bool) -> None:
-    """Make three descriptors standard input, output and error; a terminal becomes the controlling one."""
-    os.setsid()
-    for number, fd in enumerate(fds):
-        os.dup2(fd, number, inheritable=True)
-    if is_terminal:
-        fcntl.ioctl(0, c.TIOCSCTTY, 0)
 
 
 def set_rlimits(limits: "list[dict[str, Any]]") -> None:
@@ -94,12 +73,19 @@ def enter_directory(root_fd: int, unsafe_cwd: str, *, create: bool) -> None:
     os.close(fd)
 
 
-def restrict(process: "dict[str, Any]", identity: Identity, filter_program: bytes = b"") -> None:
+def restrict(
+    process: "dict[str, Any]",
+    identity: Identity,
+    sync: "socket.socket",
+    filter: "Filter | None" = None,
+    *,
+    dies_with_parent: bool = True,
+) -> None:
     """Limits, credentials and filter of the OCI process object; afterwards only `execute` is sensible."""
     set_rlimits(process.get("rlimits") or [])
     no_new_privileges = bool(process.get("noNewPrivileges"))
-    if filter_program and not no_new_privileges:
-        syscalls.seccomp_set_filter(filter_program)
+    if filter is not None and not no_new_privileges:
+        filter.load(sync)  # now or never: without no_new_privs it takes CAP_SYS_ADMIN
     sets = {name: capabilities.mask(names or []) for name, names in (process.get("capabilities") or {}).items()}
     bound = capabilities.status_mask("CapBnd")
     sets = {name: bits & bound for name, bits in sets.items()}
@@ -108,16 +94,26 @@ def restrict(process: "dict[str, Any]", identity: Identity, filter_program: byte
     _become(identity, sets)
     if process.get("capabilities") is not None:
         syscalls.capset(sets.get("effective", 0), sets.get("permitted", 0), sets.get("inheritable", 0))
-        capabilities.raise_ambient(sets.get("ambient", 0))
+        # What is not inheritable cannot be ambient (capabilities(7)); other runtimes leave it out with a warning, too.
+        capabilities.raise_ambient(sets.get("ambient", 0) & sets.get("inheritable", 0) & sets.get("permitted", 0))
     if no_new_privileges:
         syscalls.prctl(c.PR_SET_NO_NEW_PRIVS, 1)
-        if filter_program:
-            syscalls.seccomp_set_filter(filter_program)
-    syscalls.prctl(c.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if filter is not None and filter.needs_listener:
+            filter.load(sync)
+    # A change of credentials has cleared it.
+    syscalls.prctl(c.PR_SET_PDEATHSIG, signal.SIGKILL if dies_with_parent else 0)
+
+
+def late_filter(process: "dict[str, Any]", filter: "Filter | None") -> "Filter | None":
+    """The filter, if it is to be loaded right before execve, which no_new_privs allows."""
+    if filter is None or filter.needs_listener or not process.get("noNewPrivileges"):
+        return None
+    return filter
 
 
 def _become(identity: Identity, sets: "dict[str, int]") -> None:
-    os.setgroups(identity.groups)
+    if identity.groups or os.getgroups():
+        os.setgroups(identity.groups)
     os.setresgid(identity.gid, identity.gid, identity.gid)
     if identity.uid:
         # Leaving uid 0 clears the permitted set; what is to stay is cut down right after.
@@ -171,14 +167,26 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def execute(program: str, args: "list[str]", environment: "list[str]") -> None:
-    """execve(2) with nothing but descriptors 0 to 2; returns only by raising StageError."""
-    syscalls.close_range(3, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
+def execute(
+    program: str,
+    args: "list[str]",
+    environment: "list[str]",
+    sync: "socket.socket",
+    *,
+    filter: "Filter | None" = None,
+    preserved_fds: int = 0,
+) -> None:
+    """execve(2) with nothing but descriptors 0 to 2 and so many after them; returns only by raising StageError."""
+    syscalls.close_range(3 + preserved_fds, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
+    for fd in range(3, 3 + preserved_fds):
+        os.set_inheritable(fd, True)
     pairs = {}
     for text in environment:
         name, _, value = text.partition("=")
         if name:
             pairs[name] = value
+    if filter is not None:
+        filter.load(sync)
     try:
         os.execve(program, args, pairs)
     except OSError as error:

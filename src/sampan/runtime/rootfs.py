@@ -1,24 +1,28 @@
 """A container's root, planned from the OCI config and carried out by its first process.
 
 Order       1. `Step.prepare`: descriptors of everything that comes from the host (bind sources), in the host's view
-            2. `mount_root`, `enter_root`: the root is mounted and entered by pivot_root(2); no name leads to the host
+            2. `mount_root`: the root, on some directory of a mount namespace of the process's own
             3. `Step.execute`: mounts, nodes and links, resolved by the kernel inside the new root
             4. read-only and masked paths, a read-only root
+            5. `enter_root`: pivot_root(2); no name leads to the host any more
 Spec        runtime-spec 1.2, config.md "Mounts", config-linux.md "Default Devices", "Masked Paths".
 """
 
+import errno
 import os
 import stat
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.linux.mount import CHDIR, Mount, parse_options
+from sampan.linux.mount import CHDIR, PROPAGATION, Mount, parse_options
 from sampan.runtime.cgroupmount import CgroupMount
 from sampan.runtime.steps import Bind, FileSystem, Mask, Nodes, ReadOnly, ReadOnlyAgain, Step, Sysctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from sampan.runtime.namespaces import Namespaces
 
 DEFAULT_NODES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
 
@@ -77,15 +81,54 @@ def mount_root(mounts: "list[Mount]", staging: str) -> None:
             syscalls.mount(mount.source, target, "", c.MS_BIND | options.flags & c.MS_REC)
             if options.flags & ~(c.MS_BIND | c.MS_REC):
                 syscalls.mount("", target, "", c.MS_REMOUNT | c.MS_BIND | options.flags)
+            if options.propagation:
+                syscalls.mount("", target, "", options.propagation)
         else:
             syscalls.mount(mount.source or mount.type, target, mount.type, options.flags, options.data)
 
 
-def enter_root(staging: str) -> int:
-    """Make the mount at `staging` the root and let go of the old one; returns an O_PATH descriptor of the new root."""
-    os.chdir(staging)
-    # Both on ".": the old root ends up below the new one and goes with a lazy unmount (pivot_root(2), "NOTES").
-    syscalls.pivot_root(".", ".")
-    syscalls.umount2(".", c.MNT_DETACH)
+def propagation_of_host(spec: "dict[str, Any]") -> int:
+    """How the host's mounts are tied to their copies in the container's mount namespace (mount_namespaces(7))."""
+    word = (spec.get("linux") or {}).get("rootfsPropagation")
+    if word:
+        return PROPAGATION[word] & ~c.MS_REC
+    for mount in spec.get("mounts") or []:
+        if any(option.endswith(("slave", "shared")) for option in mount.get("options") or []):
+            return c.MS_SLAVE
+    return c.MS_PRIVATE
+
+
+def is_private(spec: "dict[str, Any]") -> bool:
+    """Whether nothing that is mounted in the copies can be seen on the host."""
+    return propagation_of_host(spec) == c.MS_PRIVATE
+
+
+def make_parent_private(path: str) -> None:
+    """What is mounted on `path` must not travel to the host, nor may pivot_root(2) find its parent shared."""
+    while True:
+        try:
+            syscalls.mount("", path, "", c.MS_PRIVATE)
+            return
+        except OSError as error:
+            # EINVAL: not a mount point, so the mount it lies in is further up.
+            if error.errno != errno.EINVAL or path == "/":
+                raise
+            path = os.path.dirname(path)
+
+
+def enter_root(root_fd: int, spec: "dict[str, Any]", spaces: "Namespaces", *, no_pivot: bool = False) -> None:
+    """Make the mount that `root_fd` stands for the root, and let go of the old one."""
+    os.fchdir(root_fd)
+    if not (spaces.new & c.CLONE_NEWNS or "mount" in spaces.paths):
+        os.chroot(".")
+    elif no_pivot:
+        syscalls.mount(".", "/", "", c.MS_MOVE)
+        os.chroot(".")
+    else:
+        # Both on ".": the old root ends up below the new one and goes with a lazy unmount (pivot_root(2), "NOTES").
+        syscalls.pivot_root(".", ".")
+        syscalls.umount2(".", c.MNT_DETACH)
     os.chdir("/")
-    return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    word = (spec.get("linux") or {}).get("rootfsPropagation")
+    if word:
+        syscalls.mount("", "/", "", PROPAGATION[word])

@@ -65,19 +65,20 @@ class FileSystem(Step):
         return f"mount {self.mount.type} on {self.mount.target}"
 
     def execute(self, root: Root) -> None:
-        fd = open_or_create_directory(root.fd, self.mount.target)
-        try:
-            os.fchdir(fd)
-        finally:
-            os.close(fd)
+        self._enter(open_or_create_directory(root.fd, self.mount.target))
         kind, flags = self.mount.type, self.options.flags
         # A read-only tmpfs is filled first: `ReadOnlyAgain` comes at the end.
         flags &= ~c.MS_RDONLY if kind == "tmpfs" else ~0
         syscalls.mount(self.mount.source or kind, ".", kind, flags, self.options.data)
         if self.options.propagation:
-            target = open_in_root(root.fd, self.mount.target, os.O_PATH)
-            syscalls.mount("", f"/proc/self/fd/{target}", "", self.options.propagation)
-            os.close(target)
+            self._enter(open_in_root(root.fd, self.mount.target, os.O_PATH | os.O_DIRECTORY))
+            syscalls.mount("", ".", "", self.options.propagation)
+
+    def _enter(self, fd: int) -> None:
+        try:
+            os.fchdir(fd)
+        finally:
+            os.close(fd)
 
 
 class Bind(Step):
@@ -109,6 +110,7 @@ class Bind(Step):
                 self._fill(root)
             place(self.tree_fd, target, self.options)
             if self.options.propagation:
+                # By /proc: mount_setattr(2), which takes the descriptor itself, is younger. /proc is the host's still.
                 syscalls.mount("", f"/proc/self/fd/{self.tree_fd}", "", self.options.propagation)
         finally:
             os.close(target)
@@ -186,6 +188,15 @@ class Nodes(Step):
         os.close(fd)
 
 
+def sysctl_path(name: str) -> str:
+    """The path below /proc/sys that a name stands for; the first of "." and "/" in it is what separates (sysctl(8))."""
+    if "." in name and name.find(".") < (name.find("/") if "/" in name else len(name)):
+        name = name.translate({ord("."): "/", ord("/"): "."})
+    if ".." in name.split("/"):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
+    return name
+
+
 class Sysctl(Step):
     """One kernel parameter of the container's namespaces."""
 
@@ -199,7 +210,9 @@ class Sysctl(Step):
         return f"set sysctl {self.name}"
 
     def execute(self, root: Root) -> None:
-        fd = open_in_root(root.fd, f"/proc/sys/{self.name.replace('.', '/')}", os.O_WRONLY)
+        # The host's /proc/sys shows the namespaces of whoever looks; the container's may not be what it seems.
+        path = f"/proc/sys/{sysctl_path(self.name)}"
+        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             os.write(fd, self.value.encode())
         finally:
@@ -209,35 +222,48 @@ class Sysctl(Step):
 class Mask(Step):
     """Hide paths: files behind /dev/null, directories behind one empty read-only tmpfs. Missing ones are no error."""
 
-    __slots__ = ("paths",)
+    __slots__ = ("null_fd", "paths")
 
     def __init__(self, paths: "list[str]") -> None:
         self.paths = paths
+        self.null_fd = -1
 
     def describe(self) -> str:
         return f"mask {len(self.paths)} paths"
 
+    def prepare(self) -> None:
+        # The host's: what the container has at /dev/null may be anything (CVE-2025-31133).
+        self.null_fd = syscalls.open_tree(c.AT_FDCWD, "/dev/null", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC)
+
     def execute(self, root: Root) -> None:
-        empty = -1
+        empty, has_null = -1, False
         for path in self.paths:
             try:
                 target = open_in_root(root.fd, path, os.O_PATH)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             if not stat.S_ISDIR(os.fstat(target).st_mode):
-                tree = syscalls.open_tree(root.fd, "dev/null", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC)
-                syscalls.move_mount(tree, target)
-                os.close(tree)
+                if has_null:
+                    _mount_copy(self.null_fd, target)
+                else:
+                    syscalls.move_mount(self.null_fd, target)
+                has_null = True
             elif empty < 0:
-                syscalls.mount("tmpfs", f"/proc/self/fd/{target}", "tmpfs", c.MS_RDONLY, "nr_inodes=2")
+                os.fchdir(target)
+                syscalls.mount("tmpfs", ".", "tmpfs", c.MS_RDONLY, "nr_inodes=2")
                 empty = open_in_root(root.fd, path, os.O_PATH)
             else:
-                tree = syscalls.open_tree(empty, "", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_EMPTY_PATH)
-                syscalls.move_mount(tree, target)
-                os.close(tree)
+                _mount_copy(empty, target)
             os.close(target)
         if empty >= 0:
             os.close(empty)
+        os.close(self.null_fd)
+
+
+def _mount_copy(mount_fd: int, target_fd: int) -> None:
+    tree = syscalls.open_tree(mount_fd, "", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_EMPTY_PATH)
+    syscalls.move_mount(tree, target_fd)
+    os.close(tree)
 
 
 class ReadOnly(Step):
@@ -278,4 +304,7 @@ class ReadOnlyAgain(Step):
         return f"remount {self.target} read-only"
 
     def execute(self, root: Root) -> None:
-        syscalls.mount("", self.target, "", c.MS_REMOUNT | c.MS_BIND | c.MS_RDONLY | self.flags)
+        target = open_in_root(root.fd, self.target, os.O_PATH | os.O_DIRECTORY)
+        os.fchdir(target)
+        os.close(target)
+        syscalls.mount("", ".", "", c.MS_REMOUNT | c.MS_BIND | c.MS_RDONLY | self.flags)

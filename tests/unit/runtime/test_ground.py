@@ -29,7 +29,16 @@ class FakeCgroup:
 
 
 def orders(folder: Path) -> InitOrders:
-    own = {"id": "c1", "spec": {}, "rootfs": [], "user": "", "groups": [], "create_cwd": True, "tty": False}
+    own = {
+        "id": "c1",
+        "spec": {},
+        "rootfs": [],
+        "user": "",
+        "groups": [],
+        "create_cwd": True,
+        "filter": None,
+        "tty": False,
+    }
     return InitOrders({**own, "exec_dir": str(folder / "exec"), "exit_path": str(folder / "exit.json")})
 
 

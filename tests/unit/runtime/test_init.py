@@ -1,7 +1,6 @@
 import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from sampan.linux import syscalls
 from sampan.runtime import init, message
 from sampan.runtime.restrict import StageError
-from sampan.runtime.steps import Root, Step
 from support import children
 
 Pair = tuple[socket.socket, socket.socket]
@@ -23,6 +21,7 @@ ORDERS: dict[str, Any] = {
     "tty": False,
     "exec_dir": "/run/c1",
     "exit_path": "/data/exit.json",
+    "filter": None,
 }
 
 
@@ -52,20 +51,6 @@ def test_home_is_set_only_where_it_was_not() -> None:
     assert init.with_home(["HOMER=x"], "/") == ["HOMER=x", "HOME=/"]
 
 
-@pytest.mark.parametrize(
-    ("linux", "expected"),
-    [
-        ({"namespaces": [{"type": "pid"}, {"type": "cgroup"}]}, True),
-        ({"namespaces": [{"type": "cgroup", "path": "/proc/1/ns/cgroup"}]}, False),
-        ({"namespaces": [{"type": "pid"}]}, False),
-        ({"namespaces": None}, False),
-        (None, False),
-    ],
-)
-def test_a_cgroup_namespace_of_its_own_is_one_without_a_path(linux: dict[str, Any] | None, expected: bool) -> None:
-    assert init.has_cgroup_namespace({"linux": linux}) is expected
-
-
 def test_a_failure_is_reported_with_the_exit_code_that_a_shell_would_give(pair: Pair) -> None:
     shim, sync = pair
     init.report(sync, StageError("not found", 127))
@@ -74,73 +59,15 @@ def test_a_failure_is_reported_with_the_exit_code_that_a_shell_would_give(pair: 
     assert said(shim) == {"event": "error", "message": "no space", "exit_code": 128}
 
 
-def test_the_cgroups_are_joined_once_however_often_it_is_asked_for(pair: Pair, tmp_path: Path) -> None:
-    shared = {"process": {}, "linux": {"cgroupsPath": "/x/c1"}}
-    stage = init.Stage(pair[1], body(spec=shared), [-1, -1, -1])
-    paths = [tmp_path / "memory", tmp_path / "pids"]
-    stage._task_fds = [os.open(path, os.O_CREAT | os.O_WRONLY) for path in paths]
-    fds = list(stage._task_fds)
-    stage.enter_cgroup()
-    stage.enter_cgroup()  # the cgroup mount asks first, then everybody
-    assert [path.read_text() for path in paths] == ["0", "0"]
-    assert not any(os.path.exists(f"/proc/self/fd/{fd}") for fd in fds)
-
-
 def test_descriptors_are_taken_in_their_order(pair: Pair) -> None:
-    stage = init.Stage(pair[1], body(), [10, 11, 12, 13])
+    stage = init.staged(pair[1], body(), [10, 11, 12, 13])
     assert (stage.stdio, stage.netns_fd, stage.has_cgroup_ns) == ((10, 11, 12), 13, True)
 
 
 def test_a_terminal_brings_no_descriptors_and_a_shared_network_no_namespace(pair: Pair) -> None:
-    assert init.Stage(pair[1], body(tty=True), [13]).netns_fd == 13
-    stage = init.Stage(pair[1], body(tty=True), [])
+    assert init.staged(pair[1], body(tty=True), [13]).netns_fd == 13
+    stage = init.staged(pair[1], body(tty=True), [])
     assert (stage.stdio, stage.netns_fd) == (None, -1)
-
-
-def test_the_standard_streams_of_root_keep_their_owner() -> None:
-    def owned() -> None:
-        before = [os.fstat(fd).st_uid for fd in range(3)]
-        init.own_stdio(0)
-        assert [os.fstat(fd).st_uid for fd in range(3)] == before
-
-    assert children.code_of(owned) == 0
-
-
-def test_the_null_device_of_the_host_is_never_given_to_a_user() -> None:
-    def owned() -> None:
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in range(3):
-            os.dup2(null, fd)
-        init.own_stdio(os.getuid() or 65534)
-        assert os.stat(os.devnull).st_uid == before
-
-    before = os.stat(os.devnull).st_uid
-    assert children.code_of(owned) == 0
-
-
-class Failing(Step):
-    def __init__(self, error: OSError) -> None:
-        self.error = error
-
-    def describe(self) -> str:
-        return "bind /data on /srv"
-
-    def execute(self, root: Root) -> None:
-        raise self.error
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (OSError(2, "No such file or directory", "/data"), "bind /data on /srv: no such file or directory ('/data')"),
-        (OSError(1, "Operation not permitted"), "bind /data on /srv: operation not permitted"),
-        (OSError("odd"), "bind /data on /srv: odd"),
-    ],
-)
-def test_a_failing_step_is_told_with_what_it_was_about(error: OSError, expected: str) -> None:
-    with pytest.raises(StageError) as caught:
-        init._run_steps([Failing(error)], Root(lambda: None))
-    assert (str(caught.value), caught.value.exit_code) == (expected, 128)
 
 
 def run(sync: socket.socket) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sampan.linux import constants as c
 from sampan.runtime import join, message
+from sampan.runtime.filter import Filter
 from sampan.runtime.join import JoinStage
 from support import children
 
@@ -25,19 +25,12 @@ class FakeCgroup:
 def outcome(*, init_pidfd: int, cgroup: Any = None) -> tuple[int, dict[str, Any] | None]:
     """Run a joining process to its end: its exit code and what it said."""
     shim, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    stage = JoinStage(PROCESS, sync, init_pidfd=init_pidfd, user="", groups=[], stdio=None, cgroup=cgroup)
+    stage = JoinStage(PROCESS, sync, init_pidfd=init_pidfd, flags=0, user="", groups=[], stdio=None, cgroup=cgroup)
     pid = children.fork(lambda: join.run(stage))
     sync.close()
     with shim:
         found = message.receive(shim)
     return children.code(pid), found[0] if found else None
-
-
-def test_all_namespaces_but_the_pid_one_are_joined() -> None:
-    # The PID namespace is that of the process's birth (setns(2)).
-    assert set(join.JOINED) == {"mount", "uts", "ipc", "network", "cgroup"}
-    assert c.CLONE_NEWPID not in join.JOINED.values()
-    assert len(set(join.JOINED.values())) == len(join.JOINED)
 
 
 def test_a_container_that_ended_meanwhile_is_reported_not_joined() -> None:
@@ -68,16 +61,16 @@ def test_a_cgroup_that_cannot_be_joined_ends_the_start() -> None:
 def test_a_failure_that_nobody_hears_ends_the_process_and_never_runs_on_as_the_shim() -> None:
     shim, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     shim.close()
-    stage = JoinStage(PROCESS, sync, init_pidfd=-1, user="", groups=[], stdio=None, cgroup=None)
+    stage = JoinStage(PROCESS, sync, init_pidfd=-1, flags=0, user="", groups=[], stdio=None, cgroup=None)
     assert children.code_of(lambda: join.run(stage)) == 1
     sync.close()
 
 
-@pytest.mark.parametrize("name", ["user", "process", "stdio", "groups", "filter_program"])
+@pytest.mark.parametrize("name", ["user", "process", "stdio", "groups", "filter"])
 def test_a_stage_carries_what_the_process_needs(name: str) -> None:
     sync, other = socket.socketpair()
-    fields: dict[str, Any] = {"user": "app", "groups": ["wheel"], "stdio": (0, 1, 2), "filter_program": b"x"}
-    stage = JoinStage(PROCESS, sync, init_pidfd=3, cgroup=None, **fields)
+    fields: dict[str, Any] = {"user": "app", "groups": ["wheel"], "stdio": (0, 1, 2), "filter": Filter(b"x")}
+    stage = JoinStage(PROCESS, sync, init_pidfd=3, flags=1, cgroup=None, **fields)
     assert getattr(stage, name) == (PROCESS if name == "process" else fields[name])
     sync.close()
     other.close()

@@ -1,4 +1,5 @@
 from sampan.base import jsontext
+from sampan.linux.constants import CLONE_NEWPID
 from sampan.linux.mount import Mount
 from sampan.runtime.request import AttachStream, ExitRecord, InitOrders, LaunchRequest, ShimOrders
 
@@ -24,7 +25,7 @@ def test_a_launch_request_survives_the_way_through_json() -> None:
     )
     shim = ShimOrders(jsontext.loads(jsontext.dumps(request.shim_part())))
     assert (shim.id, shim.tty, shim.exec_dir, shim.cgroup_path) == ("a", True, "/run/x", "/sampan/a")
-    assert shim.new_namespaces == ["pid"]
+    assert shim.birth_flags == CLONE_NEWPID
     init = InitOrders(jsontext.loads(request.init_part()))
     assert (init.user, init.groups, init.rootfs) == ("bob", ["audio"], request.rootfs)
     assert init.spec["process"] == {"args": ["x"]} and init.spec["linux"]["resources"] == {"pids": {"limit": 5}}

@@ -1,11 +1,14 @@
 import os
 import resource
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
+from sampan.linux.constants import SECCOMP_FILTER_FLAG_NEW_LISTENER
 from sampan.runtime import restrict
+from sampan.runtime.filter import Filter
 from sampan.runtime.restrict import StageError
 from support.children import code_of, fork
 
@@ -96,7 +99,7 @@ def test_execution_replaces_the_process_with_nothing_but_three_descriptors() -> 
     def execute() -> None:
         os.dup2(write_fd, 1)
         os.set_inheritable(read_fd, True)
-        restrict.execute("/bin/ls", ["ls", "/proc/self/fd"], ["A=b"])
+        restrict.execute("/bin/ls", ["ls", "/proc/self/fd"], ["A=b"], socket.socket())
 
     pid = fork(execute)
     os.close(write_fd)
@@ -112,8 +115,34 @@ def test_what_the_kernel_refuses_to_execute_is_an_error(folder: Path) -> None:
 
     def execute() -> None:
         try:
-            restrict.execute(f"{folder}/broken", ["broken"], [])
+            restrict.execute(f"{folder}/broken", ["broken"], [], socket.socket())
         except StageError as error:
             os._exit(error.exit_code)
 
     assert code_of(execute) == 126
+
+
+def test_as_many_descriptors_as_asked_for_go_with_the_program() -> None:
+    read_fd, write_fd = os.pipe()
+
+    def execute() -> None:
+        os.dup2(write_fd, 1)
+        for number in (3, 4, 5):
+            os.dup2(write_fd, number, inheritable=False)
+        restrict.execute("/bin/ls", ["ls", "/proc/self/fd"], [], socket.socket(), preserved_fds=2)
+
+    pid = fork(execute)
+    os.close(write_fd)
+    found = os.read(read_fd, 1000).split()
+    os.close(read_fd)
+    os.waitpid(pid, 0)
+    assert found == [b"0", b"1", b"2", b"3", b"4", b"5"]  # 5 is ls's own
+
+
+def test_only_a_filter_that_no_new_privs_allows_waits_for_the_end() -> None:
+    plain, asking = Filter(b"", 0), Filter(b"", SECCOMP_FILTER_FLAG_NEW_LISTENER)
+    assert restrict.late_filter({"noNewPrivileges": True}, plain) is plain
+    assert restrict.late_filter({"noNewPrivileges": False}, plain) is None
+    # Somebody has to be given the listener, who may be gone at the end.
+    assert restrict.late_filter({"noNewPrivileges": True}, asking) is None
+    assert restrict.late_filter({"noNewPrivileges": True}, None) is None

@@ -5,7 +5,7 @@ and `tests/fakes` stands in for them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sampan.base.clock import Clock
@@ -13,6 +13,7 @@ from sampan.base.locks import Keyed
 from sampan.base.tasks import TaskScope
 from sampan.engine.host import HostFacts
 from sampan.engine.logs import DirectoryWatcher
+from sampan.engine.runtimes import Runtimes
 from sampan.image.record import Image
 from sampan.network.values import Endpoint, PortBinding
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
@@ -168,3 +169,4 @@ class Containers:
     paths: Paths
     host: HostFacts
     log_watcher: DirectoryWatcher
+    runtimes: Runtimes = field(default_factory=Runtimes)

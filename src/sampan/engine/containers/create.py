@@ -56,6 +56,7 @@ async def create(deps: Containers, request: CreateRequest) -> Created:
         raise InvalidArgument("config cannot be empty in order to create a container")
     validation.check_config(request.config)
     validation.check_host(request.host)
+    deps.runtimes.find(request.host.runtime)
     name = validation.check_name(request.name) if request.name else ""
     image = deps.images.resolve(request.config.image)
     _check_platform(request, image)
@@ -108,7 +109,7 @@ def _with_defaults(deps: Containers, host: HostConfig) -> HostConfig:
         network_mode=network_mode,
         ipc_mode=host.ipc_mode or "private",
         cgroupns_mode=host.cgroupns_mode or _cgroupns_mode(deps, host),
-        runtime=host.runtime or "sampan",
+        runtime=host.runtime or deps.runtimes.default,
         log_config=LogConfig(type=host.log_config.type or "json-file", config=host.log_config.config or {}),
         restart_policy=RestartPolicy(
             name=host.restart_policy.name or "no", maximum_retry_count=host.restart_policy.maximum_retry_count

@@ -31,8 +31,9 @@ from sampan.network.values import Endpoint
 from sampan.runtime.request import LaunchRequest
 
 CONNECT_TIMEOUT_S = 2.0
+_TASK = "failed to create task for container: "
 _PREFIX = (
-    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+    f"{_TASK}failed to create shim task: OCI runtime create failed: "
     "runc create failed: unable to start container process: "
 )
 
@@ -145,20 +146,26 @@ def _make_source(path: str) -> None:
 
 def _request(deps: Containers, container: Container) -> LaunchRequest:
     record, paths = container.record, deps.paths
-    config = record.config
+    config, host = record.config, record.host
+    spec = build_spec(record, deps.host, paths.container_dir(record.id))
+    runtime = deps.runtimes.program(host.runtime)
+    if runtime is not None:
+        forced = {mount.destination for mount in record.mounts if mount.read_only_recursive}
+        deps.runtimes.fit(spec, host.runtime, init=bool(host.init) and not host.pid_mode, forced=forced)
     return LaunchRequest(
         id=record.id,
-        spec=build_spec(record, deps.host, paths.container_dir(record.id)),
+        spec=spec,
         rootfs=deps.snapshotter.mounts(record.id),
         user=config.user,
-        groups=list(record.host.group_add or []),
+        groups=list(host.group_add or []),
         create_cwd=True,
         tty=config.tty,
         open_stdin=config.open_stdin,
         stdin_once=config.stdin_once,
         exec_dir=paths.exec_dir(record.id),
         exit_path=paths.exit_path(record.id),
-        log=log_settings(record.host.log_config, paths.log_path(record.id)),
+        log=log_settings(host.log_config, paths.log_path(record.id)),
+        runtime=runtime,
     )
 
 
@@ -215,7 +222,7 @@ def _announce(deps: Containers, container: Container, endpoint: Endpoint) -> Non
 async def _failed(deps: Containers, container: Container, error: errors.Error) -> errors.Error:
     """Note why the start failed; returns what to tell the client."""
     exit_code = error.exit_code if isinstance(error, errors.StartFailed) else 128
-    if exit_code in (126, 127) and not str(error).startswith(_PREFIX):
+    if exit_code in (126, 127) and not str(error).startswith(_TASK):
         error = errors.StartFailed(_PREFIX + str(error), exit_code=exit_code)
     before = container.outcome
     container.outcome = Outcome(

@@ -15,7 +15,6 @@ from sampan.errors import InvalidArgument
 from sampan.linux.capabilities import NAMES as CAPABILITY_NAMES
 
 MINIMUM_MEMORY_BYTES = 6 * 1024 * 1024
-RUNTIMES = frozenset({"", "sampan", "runc", "io.containerd.runc.v2"})
 LOG_OPTIONS = {
     "json-file": frozenset(
         "max-file max-size compress labels labels-regex env env-regex tag mode max-buffer-size".split()
@@ -157,8 +156,6 @@ def _check_modes(host: HostConfig) -> None:
         raise InvalidArgument(f"invalid cgroup namespace mode: {host.cgroupns_mode}")
     if host.isolation not in ("", "default"):
         raise InvalidArgument(f"invalid isolation ({host.isolation}): linux only supports 'default'")
-    if host.runtime not in RUNTIMES:
-        raise InvalidArgument(f"unknown or invalid runtime name: {host.runtime}")
 
 
 def _check_log(host: HostConfig) -> None:

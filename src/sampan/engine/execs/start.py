@@ -132,7 +132,7 @@ async def _run(deps: Execs, exec: Exec, stream: AttachStream | None) -> None:
 
 
 def _message(text: str) -> str:
-    if text.startswith(("unable to find", "no matching entries")):
+    if text.startswith(("unable to find", "no matching entries", "OCI runtime ")):
         return text
     return f"{_PREFIX}unable to start container process: {text}"
 

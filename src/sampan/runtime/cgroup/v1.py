@@ -3,11 +3,15 @@
 Joining     A process joins by writing "0" to each hierarchy's `tasks` itself. The kernel then moves one thread, the
             caller, and need not stop all forks of the machine (cgroup_threadgroup_rwsem), whose grace period is what
             makes a write of a foreign pid to `cgroup.procs` take milliseconds.
+Realtime    A new cpu cgroup has no realtime budget, and no process with a realtime policy can join it: limits are set
+            before.
 """
 
+import errno
 import os
+import time
 
-from sampan.runtime.cgroup import files
+from sampan.runtime.cgroup import files, v1limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +19,8 @@ if TYPE_CHECKING:
 
 # Controllers that a container gets when they are mounted; name=systemd so that systemd does not take it for ours.
 WANTED = (
-    "memory cpu cpuacct cpuset pids devices freezer blkio hugetlb net_cls net_prio perf_event rdma name=systemd".split()
+    "memory cpu cpuacct cpuset pids devices freezer blkio hugetlb net_cls net_prio perf_event rdma misc"
+    " name=systemd".split()
 )
 
 
@@ -23,6 +28,8 @@ class CgroupV1:
     """One container's cgroup in all hierarchies; `path` is absolute within each, e.g. "/sampan/<id>"."""
 
     version = 1
+    unit = ""
+    must_adopt = False
     __slots__ = ("folders", "path")
 
     def __init__(self, path: str, hierarchies: "dict[str, str]") -> None:
@@ -47,132 +54,106 @@ class CgroupV1:
             files.make(child)
             for name in ("cpuset.cpus", "cpuset.mems"):
                 if not files.read(child, name):
-                    files.write(child, name, files.read(os.path.dirname(child), name))
+                    files.write(child, name, _inherited(os.path.dirname(child), name))
 
-    def entry_fds(self) -> "list[int]":
+    def delegate(self, uid: int, gid: int) -> None:
+        """Nothing: who may write here may set the limits."""
+
+    def adopt(self, pid: int) -> None:
+        """Move a process in, with all its threads."""
+        for folder in dict.fromkeys(self.folders.values()):
+            files.write(folder, "cgroup.procs", pid)
+
+    def entry_fds(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> "list[int]":
         """Descriptors for `enter`, to be opened before the caller loses sight of the hierarchies."""
-        folders = dict.fromkeys(self.folders.values())
+        folders = dict.fromkeys(self._folders_below(below).values() if below else self.folders.values())
         return [os.open(f"{folder}/tasks", os.O_WRONLY | os.O_CLOEXEC) for folder in folders]
 
-    def clone_fd(self, beside: int = 0) -> int:
+    def _folders_below(self, below: "dict[str, str]") -> "dict[str, str]":
+        """The container's directories, or those inside them that are named.
+
+        A path for all controllers need not be in each hierarchy, but in one.
+        """
+        if unknown := [name for name in below if name and name not in self.folders]:
+            raise files.CgroupError(f"unknown controller {unknown[0]} in the cgroup to enter")
+        found = {}
+        for name, folder in self.folders.items():
+            path = folder + files.sub_path(below.get(name, below.get("", "")))
+            found[name] = path if name in below or os.path.isdir(path) else folder
+        if "" in below and files.sub_path(below[""]) and found == self.folders:
+            text = f"cannot enter cgroup {self.path}/{below['']}: {os.strerror(errno.ENOENT)}"
+            raise files.CgroupError(errno.ENOENT, text)
+        return found
+
+    def clone_fd(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> int:
         """0: version 1 cannot be joined by clone3(2)."""
         return 0
 
     def apply(self, resources: "dict[str, Any]") -> None:
         """Set the limits of runtime-spec, config-linux.md, "Control groups"; what is absent stays as it is."""
-        for name, apply in _APPLY.items():
-            if name in self.folders:
-                apply(self.folders[name], resources)
-            elif name in _KEYS and resources.get(_KEYS[name]):
-                raise files.CgroupError(f"the kernel has no {name} controller mounted, which {_KEYS[name]} needs")
+        v1limits.apply(self.folders, resources)
+
+    def update(self, resources: "dict[str, Any]") -> None:
+        """The same on a running container, which keeps its devices while they change."""
+        v1limits.apply(self.folders, resources, live=True)
 
     def oom_kills(self) -> int:
         """How many processes the kernel killed for want of memory."""
         return files.keyed(self.folders["memory"], "memory.oom_control", "oom_kill") if "memory" in self.folders else 0
 
     def pids(self) -> "set[int]":
-        return files.pids(next(iter(self.folders.values()))) if self.folders else set()
+        """The processes in it; the freezer's, for that is who can be frozen and must be thawed to die."""
+        return files.pids(self._freezer()) if self.folders else set()
+
+    def _freezer(self) -> str:
+        return self.folders.get("freezer") or next(iter(self.folders.values()))
 
     def freeze(self, *, frozen: bool) -> None:
-        files.write(self.folders["freezer"], "freezer.state", "FROZEN" if frozen else "THAWED")
+        """Stop all processes, or let them go on."""
+        from sampan.runtime.cgroup import freezing
 
-    def remove(self) -> None:
+        if "freezer" not in self.folders:
+            raise files.CgroupError("cannot pause or resume: the freezer controller is not mounted")
+        freezing.set_v1(self.folders["freezer"], frozen=frozen)
+
+    def is_frozen(self) -> bool:
+        """Whether it is frozen by itself, not by a cgroup above."""
+        try:
+            return "freezer" in self.folders and files.read(self.folders["freezer"], "freezer.self_freezing") == "1"
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENODEV):
+                return False
+            raise
+
+    def kill(self, signal: int = 9, *, patience_s: float = 5.0) -> bool:
+        """Signal every process; with SIGKILL until none is left."""
+        from sampan.runtime.cgroup import killing
+
+        return killing.signal_all(self, signal, patience_s=patience_s)
+
+    def statistics(self) -> "dict[str, Any]":
+        """What `runc events --stats` prints."""
+        from sampan.runtime.cgroup import v1statistics
+
+        return v1statistics.collect(self.folders)
+
+    def remove(self, *, patience_s: float = 0.0) -> None:
         """Remove every directory; OSError EBUSY while a process is inside."""
-        for folder in self.folders.values():
-            files.remove(folder)
+        deadline_s = time.monotonic() + patience_s
+        busy: OSError | None = None
+        for folder in dict.fromkeys(self.folders.values()):
+            try:
+                files.remove(folder, deadline_s)
+            except OSError as error:
+                busy = busy or error
+        if busy:
+            raise busy
 
 
-def _memory(folder: str, resources: "dict[str, Any]") -> None:
-    memory = resources.get("memory") or {}
-    limit, swap = memory.get("limit"), memory.get("swap")
-    if limit:
-        _memory_limits(folder, limit, swap)
-    elif swap:
-        files.write(folder, "memory.memsw.limit_in_bytes", swap)
-    if memory.get("reservation"):
-        files.write(folder, "memory.soft_limit_in_bytes", memory["reservation"])
-    if memory.get("swappiness") is not None:
-        files.write(folder, "memory.swappiness", memory["swappiness"])
-    if memory.get("disableOOMKiller"):
-        files.write(folder, "memory.oom_control", 1)
-
-
-def _memory_limits(folder: str, limit: int, swap: "int | None") -> None:
-    # The kernel holds limit <= memsw at every moment, so the larger of the two moves first when both grow.
-    swap_file = "memory.memsw.limit_in_bytes"
-    if not swap or not os.path.exists(f"{folder}/{swap_file}"):
-        files.write(folder, "memory.limit_in_bytes", limit)
-        return
-    grows = swap == -1 or int(files.read(folder, swap_file)) < limit
-    order = [(swap_file, swap), ("memory.limit_in_bytes", limit)]
-    for name, value in order if grows else reversed(order):
+def _inherited(folder: str, name: str) -> str:
+    """A cpuset's value; whoever made one without values leaves that to us."""
+    value = files.read(folder, name)
+    if not value:
+        value = _inherited(os.path.dirname(folder), name)
         files.write(folder, name, value)
-
-
-def _cpu(folder: str, resources: "dict[str, Any]") -> None:
-    cpu = resources.get("cpu") or {}
-    for key, name in (
-        ("shares", "cpu.shares"),
-        ("period", "cpu.cfs_period_us"),
-        ("quota", "cpu.cfs_quota_us"),
-        ("burst", "cpu.cfs_burst_us"),
-        ("realtimePeriod", "cpu.rt_period_us"),
-        ("realtimeRuntime", "cpu.rt_runtime_us"),
-    ):
-        if cpu.get(key):
-            files.write(folder, name, cpu[key])
-    if cpu.get("idle") is not None:
-        files.write(folder, "cpu.idle", cpu["idle"])
-
-
-def _cpuset(folder: str, resources: "dict[str, Any]") -> None:
-    cpu = resources.get("cpu") or {}
-    for key in ("cpus", "mems"):
-        if cpu.get(key):
-            files.write(folder, f"cpuset.{key}", cpu[key])
-
-
-def _pids(folder: str, resources: "dict[str, Any]") -> None:
-    limit = (resources.get("pids") or {}).get("limit")
-    if limit is not None and limit != 0:
-        files.write(folder, "pids.max", limit if limit > 0 else "max")
-
-
-def _devices(folder: str, resources: "dict[str, Any]") -> None:
-    for rule in resources.get("devices") or []:
-        files.write(folder, "devices.allow" if rule.get("allow") else "devices.deny", files.device_rule_text(rule))
-
-
-def _blkio(folder: str, resources: "dict[str, Any]") -> None:
-    block = resources.get("blockIO") or {}
-    if block.get("weight"):
-        name = "blkio.weight" if os.path.exists(f"{folder}/blkio.weight") else "blkio.bfq.weight"
-        files.write(folder, name, block["weight"])
-    for device in block.get("weightDevice") or []:
-        files.write(folder, "blkio.weight_device", f"{device['major']}:{device['minor']} {device['weight']}")
-    for key, name in (
-        ("throttleReadBpsDevice", "blkio.throttle.read_bps_device"),
-        ("throttleWriteBpsDevice", "blkio.throttle.write_bps_device"),
-        ("throttleReadIOPSDevice", "blkio.throttle.read_iops_device"),
-        ("throttleWriteIOPSDevice", "blkio.throttle.write_iops_device"),
-    ):
-        for device in block.get(key) or []:
-            files.write(folder, name, f"{device['major']}:{device['minor']} {device['rate']}")
-
-
-def _hugetlb(folder: str, resources: "dict[str, Any]") -> None:
-    for limit in resources.get("hugepageLimits") or []:
-        files.write(folder, f"hugetlb.{limit['pageSize']}.limit_in_bytes", limit["limit"])
-
-
-_APPLY = {
-    "memory": _memory,
-    "cpu": _cpu,
-    "cpuset": _cpuset,
-    "pids": _pids,
-    "devices": _devices,
-    "blkio": _blkio,
-    "hugetlb": _hugetlb,
-}
-# A limit that was asked for and has no controller is an error, not a silence. (Device rules come with every container.)
-_KEYS = {"memory": "memory", "pids": "pids", "blkio": "blockIO", "hugetlb": "hugepageLimits", "cpu": "cpu"}
+    return value

@@ -5,27 +5,13 @@ A namespace that nobody holds any more is taken down by the kernel, so nothing c
 """
 
 import _socket as socket
-import fcntl
 import os
-import struct
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
+from sampan.runtime.namespaces import raise_loopback
 
 SPARES = 2
-
-
-SIOCSIFFLAGS = 0x8914
-IFF_UP_RUNNING = 0x41
-
-
-def _raise_loopback() -> None:
-    """Set the loopback device of the current namespace up (netdevice(7))."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        fcntl.ioctl(sock.fileno(), SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
-    finally:
-        sock.close()
 
 
 class Namespaces:
@@ -52,7 +38,7 @@ class Namespaces:
     def _make(self) -> "tuple[int, socket.socket]":
         syscalls.unshare(c.CLONE_NEWNET)
         try:
-            _raise_loopback()
+            raise_loopback()
             route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
             return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC), route
         finally:

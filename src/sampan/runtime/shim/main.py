@@ -19,16 +19,17 @@ from sampan.base.atomicfile import make_durable, write_atomic
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.title import set_title
-from sampan.runtime import ground, message, rehearsal, restrict
+from sampan.runtime import ground, message, rehearsal, restrict, terminal
 from sampan.runtime.cgroup.detect import cgroup_for, hierarchies
 from sampan.runtime.cgroup.v2 import CgroupV2
 from sampan.runtime.cleanup import remove_cgroup, remove_exec_dir
+from sampan.runtime.namespaces import USUAL_FLAGS
 from sampan.runtime.request import AttachStream, ExitRecord, ShimOrders
 from sampan.runtime.shim.control import Connection, Refused, Request
 from sampan.runtime.shim.log import Log
 from sampan.runtime.shim.loop import IN, Loop
-from sampan.runtime.shim.process import Pipes, Process
-from sampan.runtime.shim.start import USUAL_FLAGS, Newborn, clone_flags, clone_init, join_container
+from sampan.runtime.shim.process import Pipes, Process, Supervised
+from sampan.runtime.shim.start import Newborn, clone_init, join_container
 from sampan.runtime.shim.stdio import Stdio
 
 TYPE_CHECKING = False
@@ -52,9 +53,10 @@ class Shim:
         self.loop = Loop()
         self._cgroup: Cgroup | None = None
         self._made_cgroup = False  # by this process, before init lays the ground: on version 2 only
-        self.execs: dict[str, Process] = {}
+        self.execs: dict[str, Supervised] = {}
         self.connections: list[Connection] = []
         self._start_request: Request | None = None
+        self._discard_request: Request | None = None
         self._failed: dict[str, Any] | None = None
         self._is_ready = False
         self._went = False
@@ -67,7 +69,7 @@ class Shim:
         self.stdio = Stdio(
             self.loop, log=self.log, close_input_at_end=orders.stdin_once and not orders.tty, on_drained=self._drained
         )
-        self.init: Process | None = None
+        self.init: Supervised | None = None
 
     @property
     def cgroup(self) -> "Cgroup":
@@ -134,7 +136,7 @@ class Shim:
             assert isinstance(cgroup, CgroupV2)
             self._made_cgroup = cgroup.create()
             cgroup_fd = cgroup.clone_fd()
-        newborn = clone_init(clone_flags(self.orders.new_namespaces), cgroup_fd=cgroup_fd)
+        newborn = clone_init(self.orders.birth_flags, cgroup_fd=cgroup_fd)
         if cgroup_fd:
             os.close(cgroup_fd)
         return newborn
@@ -148,7 +150,7 @@ class Shim:
 
     def _go_if_complete(self) -> None:
         if self._is_ready and self._start_request is not None and not self._went:
-            assert self.init is not None
+            assert isinstance(self.init, Process)
             self._went = True
             self._started_at_ns = time.time_ns()
             self.init.go()
@@ -175,7 +177,14 @@ class Shim:
             remove_exec_dir(self.orders.exec_dir)
         elif self._made_cgroup:
             remove_cgroup(self.cgroup)
-        if self._start_request is not None:
+        self._tell_failure(error)
+
+    def _tell_failure(self, error: "dict[str, Any]") -> None:
+        """Nothing is left: answer whoever waits for that, or keep the answer for who is going to ask."""
+        if self._discard_request is not None:
+            self._discard_request.succeed()
+            self.loop.stop()
+        elif self._start_request is not None:
             self._start_request.fail("StartFailed", error["message"], exit_code=error["exit_code"])
             self.loop.stop()
         elif self.connections:
@@ -187,10 +196,9 @@ class Shim:
 
     def _obey(self, request: Request) -> None:
         do = request.body["do"]
-        action = _ACTIONS.get(do)
-        if action is None:
+        if do not in _ACTIONS:
             raise Refused("Unimplemented", f"the shim does not know {do!r}")
-        action(self, request)
+        getattr(self, f"_do_{do}")(request)
 
     def _do_start(self, request: Request) -> None:
         if self._start_request is not None:
@@ -203,11 +211,13 @@ class Shim:
         self._go_if_complete()
 
     def _do_discard(self, request: Request) -> None:
-        if self._went:
+        if self._went and self._failed is None:
             raise Refused("Conflict", "already started")
-        self._give_up({"message": "discarded", "exit_code": restrict.FAILED})
-        request.succeed()
-        self.loop.stop()
+        self._discard_request = request
+        if self._failed is not None:
+            self._tell_failure(self._failed)  # it has given up by itself before
+        else:
+            self._give_up({"message": "discarded", "exit_code": restrict.FAILED})
 
     def _do_state(self, request: Request) -> None:
         assert self.init is not None
@@ -234,7 +244,7 @@ class Shim:
             self._joined_pid_ns = True
             syscalls.setns(self.init.pidfd, c.CLONE_NEWPID)
 
-    def _process(self, request: Request) -> Process:
+    def _process(self, request: Request) -> Supervised:
         name = request.body.get("exec")
         process = self.execs.get(name) if name else self.init
         if process is None or process.exit_code is not None:
@@ -246,7 +256,7 @@ class Shim:
         if process.stdio.terminal_fd < 0:
             raise Refused("Conflict", "the process has no terminal")
         height, width = request.body["height"], request.body["width"]
-        restrict.set_size(process.stdio.terminal_fd, height=height, width=width)
+        terminal.set_size(process.stdio.terminal_fd, height=height, width=width)
         request.succeed()
 
     def _do_kill(self, request: Request) -> None:
@@ -324,16 +334,7 @@ class Shim:
             process.stdio.close()
 
 
-_ACTIONS = {
-    "start": Shim._do_start,
-    "discard": Shim._do_discard,
-    "state": Shim._do_state,
-    "attach": Shim._do_attach,
-    "exec": Shim._do_exec,
-    "resize": Shim._do_resize,
-    "kill": Shim._do_kill,
-    "freeze": Shim._do_freeze,
-}
+_ACTIONS = frozenset("start discard state attach exec resize kill freeze".split())  # each has its _do_ method
 
 
 def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn":
@@ -364,7 +365,8 @@ def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]"
     control = socket.socket(fileno=fds.pop(0))
     netns_fd = fds.pop(0) if body["has_netns"] else -1
     set_title(b"sampan-shim " + body["shim"]["id"].encode())
-    shim = Shim(ShimOrders(body["shim"]), control)
+    orders = ShimOrders(body["shim"])
+    shim = _foreign_shim(orders, control) if orders.runtime else Shim(orders, control)
     for found, fd in zip(body["attaches"], fds, strict=True):
         shim.stdio.attach(AttachStream.from_json(fd, found))
     try:
@@ -373,3 +375,10 @@ def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]"
         shim._give_up({"message": str(error), "exit_code": restrict.FAILED})
     shim.loop.run()
     shim.close()
+
+
+def _foreign_shim(orders: ShimOrders, control: socket.socket) -> Shim:
+    # Not before: what drives other runtimes is no part of the launcher's memory, nor of most shims'.
+    from sampan.runtime.shim.foreign.shim import ForeignShim
+
+    return ForeignShim(orders, control)

@@ -39,22 +39,34 @@ class Pipes:
                 os.close(fd)
 
 
-class Process:
+class Supervised:
+    """A process that the shim looks after; `on_exit(code)` is called once, after it has started and ended."""
+
+    __slots__ = ("exit_code", "is_started", "on_exit", "pid", "pidfd", "stdio")
+
+    def __init__(self, pid: int, pidfd: int, stdio: Stdio, on_exit: "Callable[[int], None]") -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.stdio = stdio
+        self.on_exit = on_exit
+        self.is_started = False
+        self.exit_code: int | None = None
+
+    def kill(self, number: int) -> None:
+        """Send a signal; ProcessLookupError when the process has ended."""
+        if self.exit_code is not None:
+            raise ProcessLookupError(self.pid)
+        syscalls.pidfd_send_signal(self.pidfd, number)
+
+    def abandon(self) -> None:
+        """Kill and reap a process that is of no use; its callbacks stay silent."""
+        raise NotImplementedError
+
+
+class Process(Supervised):
     """From clone to the reaped end: `on_start(error)` once, with None after execve; `on_exit(code)` once after that."""
 
-    __slots__ = (
-        "_error",
-        "_loop",
-        "_on_event",
-        "_on_start",
-        "_sync",
-        "exit_code",
-        "is_started",
-        "on_exit",
-        "pid",
-        "pidfd",
-        "stdio",
-    )
+    __slots__ = ("_error", "_loop", "_on_event", "_on_start", "_sync")
 
     def __init__(
         self,
@@ -68,17 +80,12 @@ class Process:
         on_exit: "Callable[[int], None]",
         on_event: "Callable[[str, list[int]], None] | None" = None,
     ) -> None:
+        super().__init__(pid, pidfd, stdio, on_exit)
         self._loop = loop
-        self.pid = pid
-        self.pidfd = pidfd
         self._sync = sync
-        self.stdio = stdio
         self._on_start = on_start
         self._on_event = on_event
-        self.on_exit = on_exit
         self._error: dict[str, object] | None = None
-        self.is_started = False
-        self.exit_code: int | None = None
         loop.watch(sync.fileno(), IN, self._hear)
         loop.watch(pidfd, IN, self._ended)
 
@@ -127,14 +134,7 @@ class Process:
             self.stdio.drain()
             self.on_exit(code)
 
-    def kill(self, number: int) -> None:
-        """Send a signal; ProcessLookupError when the process has ended."""
-        if self.exit_code is not None:
-            raise ProcessLookupError(self.pid)
-        syscalls.pidfd_send_signal(self.pidfd, number)
-
     def abandon(self) -> None:
-        """Kill and reap a process that is of no use; its callbacks stay silent."""
         if self.exit_code is None:
             self._loop.unwatch(self.pidfd)
             if self._sync.fileno() >= 0:

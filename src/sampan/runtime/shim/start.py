@@ -6,6 +6,7 @@ import os
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.runtime import init, join
+from sampan.runtime.filter import Filter
 from sampan.runtime.request import AttachStream
 from sampan.runtime.shim.process import Pipes, Process
 from sampan.runtime.shim.stdio import Stdio
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
     from sampan.runtime.shim.main import Shim
 else:
     import _signal as signal  # the same functions without the enums around them
-
-# What the first process is born in. The others are entered by it: mount and cgroup at their time, the network's by
-# its descriptor (runtime.init).
-BORN_IN = {"pid": c.CLONE_NEWPID, "uts": c.CLONE_NEWUTS, "ipc": c.CLONE_NEWIPC}
-USUAL_FLAGS = c.CLONE_NEWPID | c.CLONE_NEWUTS | c.CLONE_NEWIPC
-
-
-def clone_flags(new_namespaces: "list[str]") -> int:
-    """The CLONE_NEW* that a container needs at birth, of the types of its new namespaces."""
-    found = 0
-    for name in new_namespaces:
-        found |= BORN_IN.get(name, 0)
-    return found
 
 
 class Newborn:
@@ -74,10 +62,12 @@ def join_container(shim: "Shim", request: "Request") -> None:
         body["process"],
         theirs,
         init_pidfd=init_process.pidfd,
+        flags=shim.orders.join_flags,
         user=body["user"],
         groups=body["groups"],
         stdio=pipes.theirs if pipes else None,
         cgroup=None if shim.cgroup.version == 2 else shim.cgroup,
+        filter=Filter.from_json(body.get("filter")),
     )
     cgroup_fd = shim.cgroup.clone_fd(init_process.pid)
     pid, pidfd = syscalls.clone3(0, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)

@@ -36,11 +36,12 @@ class World:
             "exit_path": str(self.exit_path),
             "log": {"driver": "json-file", "path": str(self.log_path), "max_size": 0, "max_file": 1},
             "cgroup_path": f"/sampan-unit-{os.getpid()}/c1",
-            "new_namespaces": [],
+            "birth_flags": 0,
+            "join_flags": 0,
             **changes,
         }
         spec = {"linux": {"cgroupsPath": orders["cgroup_path"]}}
-        own = {"spec": spec, "rootfs": [], "user": "", "groups": [], "create_cwd": False}
+        own = {"spec": spec, "rootfs": [], "user": "", "groups": [], "create_cwd": False, "filter": None}
         self.init_orders = InitOrders({**orders, **own})
         self.sockets: list[socket.socket] = []
         self.far, near = self.pair()

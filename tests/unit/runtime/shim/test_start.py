@@ -1,16 +1,8 @@
 import os
 import socket
 
-from sampan.linux import constants as c
-from sampan.runtime.shim.start import USUAL_FLAGS, Newborn, clone_flags, clone_init
+from sampan.runtime.shim.start import Newborn, clone_init
 from support import children
-
-
-def test_only_what_a_process_is_born_in_is_a_flag_of_its_birth() -> None:
-    everything = ["mount", "network", "uts", "pid", "ipc", "cgroup"]
-    assert clone_flags(everything) == USUAL_FLAGS == c.CLONE_NEWPID | c.CLONE_NEWUTS | c.CLONE_NEWIPC
-    assert clone_flags(["pid", "mount"]) == c.CLONE_NEWPID
-    assert clone_flags([]) == 0
 
 
 def test_a_newborn_is_alive_until_it_has_ended_and_stays_to_be_reaped() -> None:

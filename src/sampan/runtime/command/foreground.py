@@ -1,0 +1,173 @@
+"""Waiting for a container's process in the foreground: its terminal passed on, signals forwarded, its exit code.
+
+Terminal    Ours goes into raw mode while it is connected, and back afterwards whatever happens; its size follows ours.
+Exit code   of the process; 128 and the signal's number when a signal ended it.
+"""
+
+import os
+import select
+
+from sampan.linux import syscalls
+from sampan.runtime import terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any
+else:
+    import _signal as signal  # the same functions without the enums around them
+
+PIECE_BYTES = 1 << 16
+_NOT_FORWARDED = (
+    "SIGKILL SIGSTOP SIGCHLD SIGURG SIGPIPE SIGSEGV SIGBUS SIGFPE SIGILL SIGTRAP SIGABRT SIGSYS SIGTTOU SIGTTIN"
+).split()
+
+
+def wait(pid: int, pidfd: int, master_fd: int = -1) -> int:
+    """Wait for a child; with `master_fd` connect our standard streams to that terminal meanwhile (it is closed)."""
+    wakeup, ours = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
+    kept = {getattr(signal, name) for name in _NOT_FORWARDED}
+    for number in set(range(1, 32)) - kept:
+        signal.signal(number, lambda *_: None)
+    if master_fd < 0:
+        _Waiter(pidfd, wakeup).until_end()
+    else:
+        relay = Relay(pidfd, wakeup, master_fd)
+        try:
+            relay.until_end()
+        finally:
+            relay.close()
+    signal.set_wakeup_fd(-1)
+    return exit_code(pidfd)
+
+
+def exit_code(pidfd: int) -> int:
+    """Reap a child that has ended."""
+    ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    os.close(pidfd)
+    assert ended is not None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status
+
+
+class _Waiter:
+    """Signals go to the process until it has ended."""
+
+    def __init__(self, pidfd: int, wakeup: int) -> None:
+        self.pidfd = pidfd
+        self.wakeup = wakeup
+        self.poll = select.poll()
+        self.poll.register(pidfd, select.POLLIN)
+        self.poll.register(wakeup, select.POLLIN)
+
+    def until_end(self) -> None:
+        while True:
+            ready = dict(self.poll.poll())
+            if self.wakeup in ready:
+                for number in os.read(self.wakeup, 256):
+                    self.take(number)
+            if self.pidfd in ready:
+                return
+            self.move(ready)
+
+    def take(self, number: int) -> None:
+        try:
+            syscalls.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            return
+
+    def move(self, ready: "dict[int, int]") -> None:
+        """Carry bytes; there are none without a terminal."""
+
+
+class Relay(_Waiter):
+    """Between our terminal (or pipes) and the container's."""
+
+    def __init__(self, pidfd: int, wakeup: int, master_fd: int) -> None:
+        super().__init__(pidfd, wakeup)
+        self.master = master_fd
+        self._saved: Any = None
+        self._to_master = b""
+        os.set_blocking(master_fd, False)
+        self._make_raw()
+        self._resize()
+        self.poll.register(0, select.POLLIN)
+        self.poll.register(self.master, select.POLLIN)
+
+    def _make_raw(self) -> None:
+        if os.isatty(0):
+            import termios
+            import tty
+
+            self._saved = termios.tcgetattr(0)
+            tty.setraw(0)
+
+    def _resize(self) -> None:
+        try:
+            columns, lines = os.get_terminal_size(0)
+        except OSError:
+            return
+        terminal.set_size(self.master, height=lines, width=columns)
+
+    def take(self, number: int) -> None:
+        if number == signal.SIGWINCH:
+            self._resize()
+        else:
+            super().take(number)
+
+    def move(self, ready: "dict[int, int]") -> None:
+        if 0 in ready:
+            piece = os.read(0, PIECE_BYTES)
+            if piece:
+                self._to_master += piece
+            else:
+                self._to_master += b"\x04"  # what a terminal's line discipline takes for the end of input
+                self.poll.unregister(0)
+        if self.master in ready:
+            self._from_master()
+        self._feed()
+
+    def _feed(self) -> None:
+        try:
+            while self._to_master:
+                self._to_master = self._to_master[os.write(self.master, self._to_master) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._to_master = b""
+        events = select.POLLIN | (select.POLLOUT if self._to_master else 0)
+        if self.master >= 0:
+            self.poll.register(self.master, events)
+
+    def _from_master(self) -> bool:
+        try:
+            piece = os.read(self.master, PIECE_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            piece = b""  # EIO: nobody has the other side open
+        if not piece:
+            self.poll.unregister(self.master)
+            os.close(self.master)
+            self.master = -1
+            return False
+        _write_all(1, piece)
+        return True
+
+    def close(self) -> None:
+        """Deliver what is left, and give our terminal back as it was."""
+        try:
+            while self.master >= 0 and self._from_master():
+                continue
+        finally:
+            if self._saved is not None:
+                import termios
+
+                termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+            if self.master >= 0:
+                os.close(self.master)
+
+
+def _write_all(fd: int, piece: bytes) -> None:
+    while piece:
+        piece = piece[os.write(fd, piece) :]

@@ -1,0 +1,328 @@
+"""A container's first process, seen from the command that makes it: cloned, heard, helped, and undone if it fails.
+
+The conversation is the one of `runtime.init`; this is its other side. What takes rights or names of the host is done
+here (hooks, console socket, listener of a filter, systemd), the construction itself by the first process.
+Errors      LaunchFailed with what the first process, a hook or the kernel said; nothing of the container is left then.
+"""
+
+import _socket as socket
+import os
+
+from sampan.base import jsontext
+from sampan.errors import Error
+from sampan.linux import syscalls
+from sampan.linux.mount import Mount
+from sampan.runtime import init, message
+from sampan.runtime.cgroup.detect import default_path
+from sampan.runtime.cleanup import remove_cgroup
+from sampan.runtime.namespaces import Namespaces
+from sampan.runtime.request import InitOrders
+from sampan.runtime.stage import Stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any
+
+    from sampan.runtime.command.context import Context
+    from sampan.runtime.command.store import Container
+    from sampan.runtime.filter import Filter
+else:
+    import _signal as signal  # the same functions without the enums around them
+
+
+class LaunchFailed(Error):
+    """The process did not come to run; `exit_code` is what a shell would say."""
+
+    def __init__(self, text: str, exit_code: int = 1) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+class Wishes:
+    """What the options of `create` and `run` ask for, beside the config."""
+
+    __slots__ = ("console_socket", "gate", "no_new_keyring", "no_pivot", "pid_file", "preserved_fds")
+
+    def __init__(
+        self,
+        *,
+        console_socket: str = "",
+        pid_file: str = "",
+        preserved_fds: int = 0,
+        no_pivot: bool = False,
+        no_new_keyring: bool = False,
+        gate: bool = False,
+    ) -> None:
+        self.console_socket = console_socket
+        self.pid_file = pid_file
+        self.preserved_fds = preserved_fds
+        self.no_pivot = no_pivot
+        self.no_new_keyring = no_new_keyring
+        self.gate = gate
+
+
+class Launch:
+    """One launch; after `prepare` the first process waits, `terminal_fd` is the master that nobody else took (or -1)."""
+
+    def __init__(self, context: "Context", container: "Container", wishes: Wishes) -> None:
+        self.context = context
+        self.container = container
+        self.wishes = wishes
+        self.spec = container.spec
+        self.terminal_fd = -1
+        self.pid = 0
+        self.pidfd = -1
+        self._sync: socket.socket
+        self._orders: InitOrders
+        self._created_hooks = False
+
+    # making
+
+    def prepare(self) -> None:
+        """Build the container up to the point where its program could run."""
+        self._settle_cgroup()
+        try:
+            self._orders = self._make_orders()
+            self._clone()
+            self._converse()
+            self._publish()
+        except BaseException:
+            self.undo()
+            raise
+
+    def _settle_cgroup(self) -> None:
+        container, linux = self.container, self.spec.setdefault("linux", {})
+        container.cgroup_manager = self.context.cgroup_manager
+        container.cgroup_path = linux.get("cgroupsPath") or default_path(container.id, container.cgroup_manager)
+        linux["cgroupsPath"] = container.cgroup_path
+        if self.context.rootless and container.cgroup_manager == "cgroupfs":
+            try:
+                container.cgroup().create()
+            except OSError as error:
+                self.context.log.debug(f"no cgroups without the right to make them: {error}")
+                container.cgroup_manager = "disabled"
+        container.save()
+
+    def _make_orders(self) -> InitOrders:
+        container, wishes, spec = self.container, self.wishes, self.spec
+        root = Mount("bind", container.rootfs, "", ["rbind", "private"])
+        orders = InitOrders(
+            {
+                "id": container.id,
+                "spec": spec,
+                "rootfs": [root.to_json()],
+                "user": None,
+                "groups": [],
+                "create_cwd": True,
+                "tty": bool((spec.get("process") or {}).get("terminal")),
+                "exec_dir": "",
+                "exit_path": "",
+                "filter": None,
+            }
+        )
+        orders.filter = seccomp_filter(spec)
+        orders.staging = container.rootfs
+        orders.cgroup_manager = container.cgroup_manager
+        orders.no_pivot, orders.no_new_keyring = wishes.no_pivot, wishes.no_new_keyring
+        orders.preserved_fds = wishes.preserved_fds
+        if wishes.gate:
+            orders.gate = self._open_gate()
+        return orders
+
+    def _open_gate(self) -> socket.socket:
+        gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.chdir(self.container.directory)  # an address has 108 bytes at most
+        try:
+            gate.bind(os.path.basename(self.container.exec_fifo))
+        finally:
+            os.fchdir(here)
+            os.close(here)
+        gate.listen(1)
+        return gate
+
+    def _clone(self) -> None:
+        orders, container = self._orders, self.container
+        # Whoever opens /proc/<pid>/exe of this process's child finds the interpreter: it must have been loaded from a
+        # place that cannot be written (`command.guard`).
+        is_terminal = orders.tty
+        waits = orders.cgroup_manager == "systemd"
+        cgroup_fd = 0
+        if orders.cgroup_manager == "cgroupfs" and container.cgroup().version == 2:
+            container.cgroup().create()
+            cgroup_fd = container.cgroup().clone_fd()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+        def stage() -> "Stage | None":
+            if waits and message.receive(theirs) is None:
+                return None
+            return Stage(theirs, orders, stdio=None if is_terminal else (0, 1, 2))
+
+        flags = Namespaces(self.spec["linux"].get("namespaces")).at_birth
+        self.pid, self.pidfd = syscalls.clone3(flags, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
+        if self.pid == 0:
+            ours.close()
+            init.go_on(theirs, stage)
+        theirs.close()
+        if cgroup_fd:
+            os.close(cgroup_fd)
+        if orders.gate is not None:
+            orders.gate.close()
+        self._sync = ours
+        if waits:
+            cgroup = container.cgroup()
+            cgroup.create()
+            cgroup.adopt(self.pid)
+            cgroup.apply(self.spec["linux"].get("resources") or {})
+            message.send(ours, {"event": "go on"})
+
+    # hearing
+
+    def _converse(self) -> None:
+        while True:
+            found = message.receive(self._sync)
+            if found is None:
+                raise LaunchFailed("the container's first process died while it was being set up")
+            event, fds = found
+            if event["event"] == "ready":
+                return
+            self._answer(event, fds)
+
+    def _answer(self, event: "dict[str, Any]", fds: "list[int]") -> None:
+        kind = event["event"]
+        if kind == "error":
+            raise LaunchFailed(event["message"], event["exit_code"])
+        if kind == "born":
+            self._take_successor(event["pid"], fds[0])
+        elif kind == "created":
+            self._run_hooks()
+        elif kind == "terminal":
+            self._hand_terminal(fds[0])
+        elif kind == "listener":
+            self._hand_listener(fds[0])
+
+    def _take_successor(self, pid: int, pidfd: int) -> None:
+        predecessor, self.pid = self.pidfd, pid
+        self.pidfd = pidfd
+        os.waitid(os.P_PIDFD, predecessor, os.WEXITED)
+        os.close(predecessor)
+
+    def _run_hooks(self) -> None:
+        from sampan.runtime import hooks
+
+        self.container.set_process(self.pid)
+        self.container.save()
+        self._created_hooks = True
+        found = self.spec.get("hooks") or {}
+        state = self.state("creating")
+        for kind in ("prestart", "createRuntime"):
+            hooks.run(found.get(kind) or [], state, kind=kind, log=self.context.log)
+        message.send(self._sync, {"event": "hooked", "state": state})
+
+    def state(self, status: str) -> "dict[str, Any]":
+        """What hooks and listeners are told."""
+        return {**self.container.state(status), "status": status, "pid": self.pid}
+
+    def _hand_terminal(self, fd: int) -> None:
+        if self.wishes.console_socket:
+            from sampan.runtime import consolesocket
+
+            consolesocket.send_terminal(self.wishes.console_socket, fd)
+            os.close(fd)
+        else:
+            self.terminal_fd = fd
+
+    def _hand_listener(self, fd: int) -> None:
+        from sampan.runtime import consolesocket
+
+        seccomp = self.spec["linux"]["seccomp"]
+        try:
+            metadata = seccomp.get("listenerMetadata") or ""
+            consolesocket.send_listener(seccomp["listenerPath"], fd, self.state("creating"), metadata=metadata)
+        finally:
+            os.close(fd)
+
+    def _publish(self) -> None:
+        self.container.set_process(self.pid)
+        self.container.save()
+        if self.wishes.pid_file:
+            write_pid(self.wishes.pid_file, self.pid)
+
+    # starting, undoing
+
+    def start(self) -> None:
+        """Let the program run; LaunchFailed when it cannot be executed."""
+        go(self._sync, self.state("created"))
+
+    def undo(self) -> None:
+        """Kill what there is of the container and remove every trace of it."""
+        if self.pid:
+            try:
+                syscalls.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            try:
+                os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+            except ChildProcessError:
+                pass  # a predecessor that had been reaped
+        try:
+            remove_cgroup(self.container.cgroup())
+        except OSError as error:
+            self.context.log.warning(f"cgroup of {self.container.id}: {error}")
+        self.container.remove()
+        if self._created_hooks:
+            run_late_hooks(self.context, self.spec, "poststop", self.container.state("stopped"))
+
+
+def go(sync: socket.socket, state: "dict[str, Any]") -> None:
+    """Say "go" and wait until the program runs; LaunchFailed when it does not."""
+    try:
+        message.send(sync, {"event": "go", "state": state})
+        found = message.receive(sync)
+    except OSError as error:
+        raise LaunchFailed(f"the container's first process is gone: {error.strerror}") from error
+    finally:
+        sync.close()
+    if found is not None:
+        raise LaunchFailed(str(found[0]["message"]), int(str(found[0]["exit_code"])))
+
+
+def run_late_hooks(context: "Context", spec: "dict[str, Any]", kind: str, state: "dict[str, Any]") -> None:
+    """Hooks whose failure changes nothing any more: poststart and poststop; failures are logged."""
+    found = (spec.get("hooks") or {}).get(kind)
+    if found:
+        from sampan.runtime import hooks
+
+        hooks.run(found, state, kind=kind, log=context.log)
+
+
+def seccomp_filter(spec: "dict[str, Any]") -> "Filter | None":
+    """The compiled filter of a config."""
+    seccomp = (spec.get("linux") or {}).get("seccomp")
+    if not seccomp:
+        return None
+    from sampan.linux.constants import SECCOMP_FILTER_FLAG_NEW_LISTENER
+    from sampan.oci.seccomp import compile_filter
+    from sampan.runtime.filter import Filter
+
+    found = compile_filter(seccomp)
+    if found.needs_listener and not seccomp.get("listenerPath"):
+        raise LaunchFailed("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
+    return Filter(found.program, found.flags | (SECCOMP_FILTER_FLAG_NEW_LISTENER if found.needs_listener else 0))
+
+
+def write_pid(path: str, pid: int) -> None:
+    """A pid file appears with its content, never empty."""
+    temporary = f"{path}.{os.getpid()}"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    os.write(fd, str(pid).encode())
+    os.close(fd)
+    os.rename(temporary, path)
+
+
+def load_process(path: str) -> "dict[str, Any]":
+    """A process object from a file of JSON."""
+    with open(path, "rb") as file:
+        found: dict[str, Any] = jsontext.loads(file.read())
+    return found

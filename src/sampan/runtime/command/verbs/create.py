@@ -1,0 +1,64 @@
+"""`create`: a container whose program waits for `start`."""
+
+import os
+
+from sampan.errors import InvalidArgument
+from sampan.runtime.command import config, guard
+from sampan.runtime.command.launch import Launch, Wishes
+from sampan.runtime.command.options import Command, number, switch, text
+from sampan.runtime.command.store import Container
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.runtime.command.context import Context
+    from sampan.runtime.command.options import Options
+
+FLAGS = (
+    text("bundle b", "the directory with config.json", "DIR"),
+    text("config f", "read the configuration from FILE instead of config.json", "FILE"),
+    text("console-socket", "send the terminal's master to the unix socket PATH", "PATH"),
+    text("pid-file", "write the pid of the container's first process to FILE", "FILE"),
+    number("preserve-fds", "pass N descriptors from 3 on to the program", default=0),
+    switch("no-pivot", "enter the root by MS_MOVE and chroot (for a root on the initial RAM disk)"),
+    switch("no-new-keyring", "leave the session keyring as it is"),
+    switch("no-subreaper", "accepted, without effect: nothing is left to be reaped"),
+)
+COMMAND = Command("create", "CONTAINER", "make a container; its program waits for start", FLAGS)
+
+
+def run(context: "Context", options: "Options") -> int:
+    guard.enter()
+    launch = prepared(context, options, gate=True)
+    os.close(launch.pidfd)
+    return 0
+
+
+def prepared(context: "Context", options: "Options", *, gate: bool, is_detached: bool = True) -> Launch:
+    """A new container of what the options say, up to its wait for go."""
+    bundle = os.path.abspath(options["bundle"] or ".")
+    os.chdir(bundle)
+    spec = config.load(bundle, name=options["config"] or "config.json")
+    for warning in config.validate(spec, bundle, rootless=context.rootless):
+        context.log.warning(warning)
+    has_terminal = bool((spec.get("process") or {}).get("terminal"))
+    check_console(has_terminal, options["console-socket"], is_detached=is_detached)
+    container = Container.make(context.root, options.arguments[0], bundle=bundle, spec=spec)
+    wishes = Wishes(
+        console_socket=options["console-socket"],
+        pid_file=options["pid-file"],
+        preserved_fds=options["preserve-fds"] + int(os.environ.get("LISTEN_FDS") or 0),
+        no_pivot=options["no-pivot"],
+        no_new_keyring=options["no-new-keyring"],
+        gate=gate,
+    )
+    launch = Launch(context, container, wishes)
+    launch.prepare()
+    return launch
+
+
+def check_console(has_terminal: bool, console_socket: str, *, is_detached: bool) -> None:
+    """InvalidArgument where a terminal would have nobody at its other end, or a socket no terminal."""
+    if has_terminal and is_detached and not console_socket:
+        raise InvalidArgument("cannot allocate tty if the runtime will detach without setting console socket")
+    if not has_terminal and console_socket:
+        raise InvalidArgument("cannot use console socket if the runtime will not detach or allocate tty")

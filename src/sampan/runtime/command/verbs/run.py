@@ -1,0 +1,51 @@
+"""`run`: create, start and, unless detached, wait for a container and remove it."""
+
+import os
+
+from sampan.runtime.command import guard
+from sampan.runtime.command.launch import Launch, run_late_hooks
+from sampan.runtime.command.options import Command, switch
+from sampan.runtime.command.verbs import create
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.runtime.command.context import Context
+    from sampan.runtime.command.options import Options
+
+FLAGS = (
+    *create.FLAGS,
+    switch("detach d", "return as soon as the program runs"),
+    switch("keep", "leave the stopped container, to be deleted by hand"),
+)
+COMMAND = Command("run", "CONTAINER", "make a container and run its program", FLAGS)
+
+
+def run(context: "Context", options: "Options") -> int:
+    guard.enter()
+    is_detached = options["detach"]
+    launch = create.prepared(context, options, gate=False, is_detached=is_detached)
+    try:
+        launch.start()
+    except BaseException:
+        launch.undo()
+        raise
+    run_late_hooks(context, launch.spec, "poststart", launch.container.state("running"))
+    if is_detached:
+        os.close(launch.pidfd)
+        return 0
+    code = _wait(launch)
+    if not options["keep"]:
+        _remove(context, launch)
+    return code
+
+
+def _wait(launch: Launch) -> int:
+    from sampan.runtime.command import foreground
+
+    return foreground.wait(launch.pid, launch.pidfd, launch.terminal_fd)
+
+
+def _remove(context: "Context", launch: Launch) -> None:
+    launch.pid = 0  # it has been reaped
+    launch.undo()
+    run_late_hooks(context, launch.spec, "poststop", launch.container.state("stopped"))

@@ -1,0 +1,55 @@
+"""`start`: the program of a created container runs."""
+
+import _socket as socket
+import os
+
+from sampan.errors import Conflict
+from sampan.runtime.command import store
+from sampan.runtime.command.launch import go, run_late_hooks
+from sampan.runtime.command.options import Command
+from sampan.runtime.command.store import Container
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.runtime.command.context import Context
+    from sampan.runtime.command.options import Options
+
+COMMAND = Command("start", "CONTAINER", "run the program of a created container")
+
+
+def run(context: "Context", options: "Options") -> int:
+    container = Container.load(context.root, options.arguments[0])
+    with container.locked():
+        _check(container)
+        gate = _through_the_gate(container)
+        go(gate, container.state(store.CREATED))
+    run_late_hooks(context, container.spec, "poststart", container.state())
+    return 0
+
+
+def _check(container: Container) -> None:
+    status = container.status()
+    if status == store.CREATED:
+        if not container.spec.get("process"):
+            raise Conflict("cannot start a container whose config has no process")
+        return
+    if status == store.STOPPED:
+        raise Conflict("cannot start a container that has stopped")
+    if status == store.RUNNING:
+        raise Conflict("cannot start an already running container")
+    raise Conflict(f"cannot start a container in the {status} state")
+
+
+def _through_the_gate(container: Container) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    os.chdir(container.directory)  # an address has 108 bytes at most
+    try:
+        sock.connect(os.path.basename(container.exec_fifo))
+        os.unlink(container.exec_fifo)
+    except OSError as error:
+        raise Conflict(f"container {container.id} cannot be started: {error.strerror}") from error
+    finally:
+        os.fchdir(here)
+        os.close(here)
+    return sock

@@ -1,0 +1,202 @@
+"""The ground a first process stands on while it builds its container: on the host, then inside.
+
+Two halves  `prepare_on_host` is done with the host's view and privileges; `build` with the container's namespaces, and
+            what it needs of the host it holds as descriptors. Between them a first process may be cloned anew
+            (`runtime.rebirth`).
+Order       everything is mounted below the new root before that is entered: /proc is the host's as long as anything is
+            written there, and no name is looked up but inside the root (`linux.rootpath`).
+"""
+
+import _socket as socket
+import os
+
+from sampan.linux import constants as c
+from sampan.linux import syscalls
+from sampan.runtime import ground, message, namespaces, rebirth, rootfs, terminal
+from sampan.runtime.cgroup.detect import cgroup_for
+from sampan.runtime.namespaces import Namespaces
+from sampan.runtime.restrict import StageError, set_rlimits
+from sampan.runtime.steps import Root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sampan.runtime.request import InitOrders
+    from sampan.runtime.steps import Step
+
+ENTER_CGROUP = b"0"  # "the writing thread" (cgroups(7))
+
+
+class Stage:
+    """What a first process was asked to do, and its end of `sync`; `netns_fd` is -1 without a ready-made network."""
+
+    __slots__ = (
+        "_task_fds",
+        "cgroup",
+        "has_cgroup_ns",
+        "namespace_fds",
+        "namespaces",
+        "netns_fd",
+        "orders",
+        "root",
+        "spec",
+        "stdio",
+        "steps",
+        "sync",
+    )
+
+    def __init__(
+        self, sync: socket.socket, orders: "InitOrders", *, stdio: "tuple[int, int, int] | None", netns_fd: int = -1
+    ) -> None:
+        self.sync = sync
+        self.orders = orders
+        self.spec = orders.spec
+        linux = self.spec.get("linux") or {}
+        self.stdio = stdio
+        self.netns_fd = netns_fd
+        self.namespaces = Namespaces(linux.get("namespaces"))
+        self.namespace_fds: dict[str, int] = {}
+        self.cgroup = cgroup_for(linux.get("cgroupsPath") or "", manager=orders.cgroup_manager, name=orders.id)
+        self.steps = rootfs.plan(self.spec, self.cgroup.folders)
+        self.has_cgroup_ns = bool(self.namespaces.new & c.CLONE_NEWCGROUP)
+        self._task_fds: list[int] = []
+        self.root = Root(self.enter_cgroup)
+        if self.spec.get("hooks"):
+            __import__("sampan.runtime.hooks")  # later there is no file system to import it from
+
+    # on the host
+
+    def prepare_on_host(self) -> None:
+        """The cgroups, a mount namespace, the root in it, and descriptors of all that comes from the host."""
+        os.umask(0o022)
+        self._lay_ground()
+        os.umask(0)
+        self.namespace_fds = self.namespaces.open()
+        if self.netns_fd >= 0:
+            self.namespace_fds["network"] = self.netns_fd
+        adjust_oom_score(self.spec.get("process") or {})
+        if self.namespaces.in_user_namespace:
+            # From inside no hard limit can be raised.
+            set_rlimits((self.spec.get("process") or {}).get("rlimits") or [])
+        namespaces.join(self.namespace_fds, "mount")
+        if self.namespaces.new & c.CLONE_NEWNS:
+            syscalls.unshare(c.CLONE_NEWNS)
+            syscalls.mount("", "/", "", c.MS_REC | rootfs.propagation_of_host(self.spec))
+        for step in self.steps:
+            attempt(step, step.prepare)
+        self._mount_root()
+
+    def _lay_ground(self) -> None:
+        orders = self.orders
+        try:
+            if orders.exec_dir:
+                listener = ground.lay_out(orders, self.cgroup)
+                message.send(self.sync, {"event": "prepared"}, [listener.fileno()])
+                listener.close()
+            if orders.cgroup_manager == "cgroupfs":
+                ground.limit(self.cgroup, (self.spec.get("linux") or {}).get("resources") or {})
+                # Opened while the hierarchies are in sight; version 2 is joined at birth.
+                self._task_fds = [] if self.cgroup.version == 2 else self.cgroup.entry_fds()
+        except OSError as error:
+            raise StageError(f"{error.strerror}: {error.filename}" if error.filename else str(error)) from error
+
+    def _mount_root(self) -> None:
+        staging = self.orders.staging
+        try:
+            if self.namespaces.new & c.CLONE_NEWNS and not rootfs.is_private(self.spec):
+                rootfs.make_parent_private(staging)
+            rootfs.mount_root(self.orders.rootfs, staging)
+            os.chdir(staging)
+        except OSError as error:
+            raise StageError(f"mount root {staging}: {(error.strerror or str(error)).lower()}") from error
+
+    def enter_cgroup(self) -> None:
+        """Join the cgroups, and a cgroup namespace whose root they are; once, however often it is called."""
+        for fd in self._task_fds:
+            os.write(fd, ENTER_CGROUP)
+            os.close(fd)
+        if self.has_cgroup_ns:
+            syscalls.unshare(c.CLONE_NEWCGROUP)
+        self._task_fds, self.has_cgroup_ns = [], False
+
+    # inside
+
+    def build(self) -> None:
+        """Namespaces, names, mounts; afterwards all is in place and `enter_root` may follow."""
+        if self.namespaces.is_reborn:
+            brings_network = "network" in self.namespace_fds
+            rebirth.split(self)
+            # Every mount of the host is locked in here (mount_namespaces(7)): the root has to be one of our own.
+            self.root.fd = syscalls.open_tree(c.AT_FDCWD, ".", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_RECURSIVE)
+            here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            syscalls.move_mount(self.root.fd, here)
+            os.close(here)
+        else:
+            brings_network = "network" in self.namespace_fds
+            self._enter_namespaces(brings_network=brings_network)
+            self.root.fd = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if self.namespaces.new & c.CLONE_NEWNET and not brings_network:
+            namespaces.raise_loopback()
+        if self.namespaces.new & c.CLONE_NEWTIME:
+            from sampan.runtime import timens
+
+            timens.enter((self.spec["linux"]).get("timeOffsets") or {})
+        self._name()
+        for step in self.steps:
+            attempt(step, lambda step=step: step.execute(self.root))
+        self.enter_cgroup()
+
+    def _enter_namespaces(self, *, brings_network: bool) -> None:
+        namespaces.join(self.namespace_fds, "network", "ipc", "uts", "time", "cgroup")
+        if self.namespaces.new & c.CLONE_NEWNET and not brings_network:
+            syscalls.unshare(c.CLONE_NEWNET)
+
+    def _name(self) -> None:
+        if self.spec.get("hostname"):
+            socket.sethostname(self.spec["hostname"])
+        if self.spec.get("domainname"):
+            syscalls.setdomainname(self.spec["domainname"])
+
+    def enter_root(self) -> None:
+        """Make the new root the root; nothing of the host has a name any more."""
+        rootfs.enter_root(self.root.fd, self.spec, self.namespaces, no_pivot=self.orders.no_pivot)
+
+    def take_terminal(self) -> "tuple[int, int, int]":
+        """The three standard streams of a process with a terminal, which becomes the container's console too."""
+        slave = terminal.open_terminal(self.sync, self.root.fd, self.spec["process"])
+        terminal.mount_console(self.root.fd, slave)
+        return slave, slave, slave
+
+    def wait_for_go(self) -> "message.Message":
+        """Until the supervisor, or whoever comes through the gate, says so; `sync` is then the way to that one."""
+        gate = self.orders.gate
+        if gate is not None:
+            fd, _ = gate._accept()  # type: ignore[attr-defined]  # what socket.accept wraps
+            gate.close()
+            self.sync = socket.socket(fileno=fd)
+        found = message.receive(self.sync)
+        if found is None:
+            raise StageError("the supervisor went away")
+        return found[0]
+
+
+def attempt(step: "Step", action: "Any") -> None:
+    try:
+        action()
+    except OSError as error:
+        where = f" ({error.filename!r})" if error.filename else ""
+        raise StageError(f"{step.describe()}: {(error.strerror or str(error)).lower()}{where}") from error
+
+
+def adjust_oom_score(process: "dict[str, Any]") -> None:
+    """Write oom_score_adj (proc_pid_oom_score_adj(5)); /proc has to be the host's still."""
+    score = process.get("oomScoreAdj")
+    if score is not None:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, str(score).encode())
+        except OSError as error:
+            raise StageError(f"write oom_score_adj {score}: {(error.strerror or '').lower()}") from error
+        finally:
+            os.close(fd)
