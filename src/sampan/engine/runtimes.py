@@ -77,7 +77,8 @@ class Runtimes:
             for mount in spec["mounts"]:
                 options = mount.get("options") or []
                 if "rro" in options and mount["destination"] in forced:
-                    reason = "" if self.features.get(self._real_name(name)) else ": OCI features struct is not available"
+                    is_known = bool(self.features.get(self._real_name(name)))
+                    reason = "" if is_known else ": OCI features struct is not available"
                     raise InvalidArgument(f'rro is not supported by runtime "{name}"{reason}')
                 mount["options"] = ["ro" if word == "rro" else word for word in options]
         if init:
@@ -91,7 +92,7 @@ class Runtimes:
 
     def _knows_recursive_read_only(self, name: str) -> bool:
         text = self.features.get(self._real_name(name))
-        return bool(text) and "rro" in (json.loads(text).get("mountOptions") or [])
+        return "rro" in (json.loads(text).get("mountOptions") or []) if text else False
 
 
 def located(program: str) -> str:

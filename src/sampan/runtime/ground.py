@@ -12,6 +12,7 @@ import _socket as socket
 import os
 
 from sampan.base import jsontext
+from sampan.base.atomicfile import write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +63,16 @@ def _myself() -> "tuple[int, int, int]":
     os.close(fd)
     fields = text.rpartition(b")")[2].split()
     return int(text.split(b" ", 1)[0]), int(fields[1]), int(fields[19])
+
+
+def amend(exec_dir: str, pid: int) -> None:
+    """The first process has a successor (`runtime.rebirth`): write down that one instead."""
+    path = f"{exec_dir}/{STATE}"
+    with open(path, encoding="utf-8") as file:
+        state = jsontext.loads(file.read())
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        ticks = int(file.read().rpartition(b")")[2].split()[19])
+    write_atomic(path, jsontext.dumps({**state, "pid": pid, "start_ticks": ticks}).encode(), durable=False)
 
 
 def is_laid_for(shim_pid: int, exec_dir: str) -> bool:

@@ -31,7 +31,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import message, reaper, restrict, terminal
+from sampan.runtime import attributes, labels, message, reaper, restrict, terminal
 from sampan.runtime.identity import Identity, IdentityError, look_up, of_numbers
 from sampan.runtime.request import InitOrders
 from sampan.runtime.restrict import StageError
@@ -101,6 +101,7 @@ def _run(stage: Stage) -> None:
     stdio = stage.stdio or stage.take_terminal()
     if orders.stops_for_hooks:
         _let_hooks_run(stage)
+    labels.apply(process)
     stage.enter_root()
     identity = _identity(stage)
     restrict.enter_directory(stage.root.fd, process.get("cwd") or "/", create=orders.create_cwd)
@@ -110,11 +111,12 @@ def _run(stage: Stage) -> None:
     os.close(stage.root.fd)
     if not orders.no_new_keyring:
         syscalls.join_session_keyring(f"_ses.{orders.id}")
+    attributes.apply(process, spec["linux"])
     restrict.restrict(process, identity, stage.sync, orders.filter, dies_with_parent=bool(orders.exec_dir))
     environment = with_home(process.get("env") or [], identity.home)
     program = restrict.find_program(process["args"], environment)
     message.send(stage.sync, {"event": "ready"})
-    _run_hooks(spec, "startContainer", stage.wait_for_go())
+    _run_hooks(spec, "startContainer", stage.wait_for_go(), environment)
     if (spec.get("annotations") or {}).get(reaper.ANNOTATION):
         reaper.split()
     restrict.execute(
@@ -145,16 +147,22 @@ def _let_hooks_run(stage: Stage) -> None:
     _run_hooks(stage.spec, "createContainer", found[0])
 
 
-def _run_hooks(spec: "dict[str, Any]", kind: str, event: "message.Message") -> None:
+def _run_hooks(
+    spec: "dict[str, Any]", kind: str, event: "dict[str, Any]", environment: "list[str] | None" = None
+) -> None:
     """Run the hooks that are to see the container from inside; their state comes from the supervisor."""
     found = (spec.get("hooks") or {}).get(kind)
     if found:
         from sampan.runtime import hooks  # there already: `Stage` has seen to it
 
         try:
-            hooks.run(found, event["state"], kind=kind)
+            hooks.run(found, event["state"], kind=kind, log=_unheard, environment=environment)
         except hooks.HookError as error:
             raise StageError(str(error)) from error
+
+
+def _unheard(warning: str) -> None:
+    """These kinds of hooks have no warnings: each failure is an error."""
 
 
 def with_home(environment: "list[str]", home: str) -> "list[str]":

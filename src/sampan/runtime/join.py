@@ -10,7 +10,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import rebirth, restrict, terminal
+from sampan.runtime import attributes, labels, rebirth, restrict, terminal
 from sampan.runtime.identity import Identity, IdentityError, look_up, of_numbers
 from sampan.runtime.init import report, with_home
 from sampan.runtime.restrict import StageError
@@ -30,6 +30,7 @@ class JoinStage:
     flags       CLONE_NEW* of what is to be joined; where a process is already, joining has no effect, save for the
                 user namespace, where it is an error
     user        None: the numbers of process.user
+    linux       of the config: what of it is true of every process (personality, memory policy)
     cgroup      to be joined by the process itself; None when it is born there
     """
 
@@ -40,6 +41,7 @@ class JoinStage:
         "flags",
         "groups",
         "init_pidfd",
+        "linux",
         "preserved_fds",
         "process",
         "stdio",
@@ -58,6 +60,7 @@ class JoinStage:
         groups: "list[str]",
         stdio: "tuple[int, int, int] | None",
         cgroup: "Cgroup | None",
+        linux: "dict[str, Any] | None" = None,
         filter: "Filter | None" = None,
         preserved_fds: int = 0,
         dies_with_parent: bool = True,
@@ -70,6 +73,7 @@ class JoinStage:
         self.groups = groups
         self.stdio = stdio
         self.cgroup = cgroup
+        self.linux = linux or {}
         self.filter = filter
         self.preserved_fds = preserved_fds
         self.dies_with_parent = dies_with_parent
@@ -104,6 +108,7 @@ def _run(stage: JoinStage) -> None:
     terminal.own_stdio(identity.uid)
     os.umask(identity.umask)
     os.close(root_fd)
+    attributes.apply(process, stage.linux, is_exec=True)
     restrict.restrict(process, identity, stage.sync, stage.filter, dies_with_parent=stage.dies_with_parent)
     environment = with_home(process.get("env") or [], identity.home)
     program = restrict.find_program(process["args"], environment)
@@ -112,10 +117,12 @@ def _run(stage: JoinStage) -> None:
 
 
 def _prepare_on_host(stage: JoinStage) -> None:
+    attributes.set_initial_affinity(stage.process)
     for fd in stage.cgroup.entry_fds() if stage.cgroup else ():
         os.write(fd, ENTER_CGROUP)
         os.close(fd)
     adjust_oom_score(stage.process)
+    labels.apply(stage.process)
     if stage.flags & c.CLONE_NEWUSER:
         # From inside no hard limit can be raised.
         restrict.set_rlimits(stage.process.get("rlimits") or [])

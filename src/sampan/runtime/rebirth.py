@@ -16,7 +16,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import message, namespaces
+from sampan.runtime import ground, message, namespaces
 from sampan.runtime.restrict import StageError
 
 TYPE_CHECKING = False
@@ -35,8 +35,11 @@ def split(stage: "Stage") -> None:
     """Clone the successor, in which this returns; the predecessor never does."""
     spaces, fds = stage.namespaces, stage.namespace_fds
     flags = spaces.new & _AT_REBIRTH
+    if "user" in fds:
+        flags &= ~c.CLONE_NEWUSER
     if "network" not in fds:
         flags |= spaces.new & c.CLONE_NEWNET
+    is_joined = "user" in fds
     # With the host's privileges as long as possible: the user namespace is joined last, but where there are none.
     if os.geteuid():
         namespaces.join(fds, "user")
@@ -44,7 +47,7 @@ def split(stage: "Stage") -> None:
     read, write = os.pipe2(os.O_CLOEXEC)
     pid, pidfd = syscalls.clone3(flags | c.CLONE_PARENT, exit_signal=0)
     if pid:
-        _see_off(stage, pid, pidfd, write)
+        _see_off(stage, pid, pidfd, write, is_joined=is_joined)
     os.close(write)
     syscalls.prctl(c.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.read(read, 1) != b"1":
@@ -54,11 +57,13 @@ def split(stage: "Stage") -> None:
         become_root()
 
 
-def _see_off(stage: "Stage", pid: int, pidfd: int, gate: int) -> "NoReturn":
+def _see_off(stage: "Stage", pid: int, pidfd: int, gate: int, *, is_joined: bool) -> "NoReturn":
     linux = stage.spec["linux"]
     # Told before anything can fail: from here on it is the supervisor that reaps.
     message.send(stage.sync, {"event": "born", "pid": pid}, [pidfd])
-    if stage.namespaces.new & c.CLONE_NEWUSER:
+    if stage.orders.exec_dir:
+        ground.amend(stage.orders.exec_dir, pid)
+    if stage.namespaces.new & c.CLONE_NEWUSER and not is_joined:
         try:
             write_mappings(pid, linux.get("uidMappings") or [], linux.get("gidMappings") or [])
         except OSError as error:

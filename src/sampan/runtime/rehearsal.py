@@ -41,7 +41,7 @@ def _as_init(orders: InitOrders) -> None:
         step.describe()
     for mount in orders.rootfs:
         parse_options(mount.options)
-    identity.resolve(orders.user, orders.groups, _PASSWD, _GROUP)
+    identity.resolve(orders.user or "", orders.groups, _PASSWD, _GROUP)
     for names in (process.get("capabilities") or {}).values():
         capabilities.mask(names)
     capabilities.status_mask("CapBnd")

@@ -187,7 +187,7 @@ class InitOrders:
     def stops_for_hooks(self) -> bool:
         """Whether somebody has something to do between the mounts and the entry into the root."""
         hooks = self.spec.get("hooks") or ()
-        return any(kind in hooks for kind in ("prestart", "createRuntime", "createContainer"))
+        return bool((self.spec.get("linux") or {}).get("netDevices")) or any(kind in hooks for kind in ("prestart", "createRuntime", "createContainer"))
 
 
 class AttachStream:

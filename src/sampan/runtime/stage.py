@@ -168,7 +168,7 @@ class Stage:
         terminal.mount_console(self.root.fd, slave)
         return slave, slave, slave
 
-    def wait_for_go(self) -> "message.Message":
+    def wait_for_go(self) -> "dict[str, Any]":
         """Until the supervisor, or whoever comes through the gate, says so; `sync` is then the way to that one."""
         gate = self.orders.gate
         if gate is not None:

@@ -60,7 +60,7 @@ def _levels(conditions: "tuple[Condition, ...]", is_64_bit: bool) -> "list[Level
 def _sorted_levels(entries: "list[tuple[list[Level], Rule]]") -> "list[tuple[list[Level], Rule]]":
     found = [entry for entry in entries if not entry[0]]
     alike: dict[tuple[int, str, int, int], list[tuple[list[Level], Rule]]] = {}
-    keys = {}
+    keys: dict[tuple[int, str, int, int], tuple[int, int, int]] = {}
     for levels, rule in entries:
         if levels:
             key, compared = levels[0]
@@ -146,7 +146,7 @@ class _Lowering:
     def node(self) -> int:
         start = (0, None, (-1, -1))
         # Knowledge multiplies the states of a long list of mixed rules; without it each test is one state.
-        edges = self._edges(start, limit=64 + 4 * len(self._tests)) or self._plain_edges(start)
+        edges = self._edges(start, limit=64 + 4 * len(self._tests)) or self._plain_edges()
         nodes: dict[State, int] = {}
         for state in sorted(edges, key=lambda state: -state[0]):
             yes, no = (self._program.verdict(~way[0]) if way[0] < 0 else nodes[way] for way in edges[state])
@@ -176,12 +176,12 @@ class _Lowering:
             waiting += [way for way in edges[state] if way[0] >= 0]
         return edges
 
-    def _plain_edges(self, start: "State") -> "dict[State, tuple[State, State]]":
-        found = {}
-        for place, test in enumerate(self._tests):
-            yes, no = ((way, None, (-1, -1)) for way in test[4:])
-            found[(place, None, (-1, -1))] = (yes, no)
-        return found
+    def _plain_edges(self) -> "dict[State, tuple[State, State]]":
+        nothing = (-1, -1)
+        return {
+            (place, None, nothing): ((test[4], None, nothing), (test[5], None, nothing))
+            for place, test in enumerate(self._tests)
+        }
 
     def _after(self, place: int, facts: "Facts | None", loaded: "tuple[int, int]") -> "State":
         """The next test whose outcome is open."""

@@ -11,7 +11,7 @@ Invariants  Of two unconditional rules for a call the first holds; it also holds
 import os
 
 from sampan.oci.seccomp.abis import X32, X32_BIT, X86_64, Abi
-from sampan.oci.seccomp.arguments import decision, narrowed, ordered
+from sampan.oci.seccomp.arguments import ALL_ONES, decision, narrowed, ordered
 from sampan.oci.seccomp.numbers import numbers
 from sampan.oci.seccomp.profile import ALLOW, ERRNO, KILL_THREAD, LOG, TRACE, Profile, native_abi
 from sampan.oci.seccomp.program import ARCH, EQ, NR, Program
@@ -126,43 +126,57 @@ class _Builder:
 
     def _decisions(self, abi: Abi) -> "tuple[int, dict[int, int | list[Rule]]]":
         """The highest number that the profile names (0: none), and number to action or rules."""
-        table, bit = numbers(abi.table), abi.bit
+        table, bit, operations = numbers(abi.table), abi.bit, abi.operations
         decisions: dict[int, int | list[Rule]] = {}
-        highest = 0
+        highest = -1
         for group in self._profile.groups:
+            always = group.alternatives == [()]
             for name in group.names:
-                operation = abi.operations.get(name)
-                number = table.get(name)
-                if number is not None and operation is None and number | bit > highest:
-                    highest = number | bit
-                if group.action is None:
+                number = table.get(name, -1)
+                if operations and name in operations:
+                    if group.action is not None:
+                        _add_multiplexed(decisions, operations[name], group.alternatives, group.action, abi)
+                elif number > highest:
+                    highest = number
+                if number < 0 or group.action is None:
                     continue
-                for alternative in group.alternatives:
-                    if operation is not None:
-                        # Behind a multiplexer the first argument says which call it is; what it was about is lost.
-                        told = (0, "EQ", operation[1], (1 << 64) - 1)
-                        rest = tuple(condition for condition in alternative if condition[0])
-                        _add(decisions, operation[0], (told, *rest), group.action, abi)
-                    if number is not None:
-                        _add(decisions, number | bit, alternative, group.action, abi)
-        return highest, decisions
+                if not always:
+                    _add(decisions, number | bit, group.alternatives, group.action, abi)
+                elif not isinstance(decisions.get(number | bit), int):
+                    decisions[number | bit] = group.action
+        return highest | bit if highest >= 0 else 0, decisions
+
+
+def _add_multiplexed(
+    decisions: "dict[int, int | list[Rule]]",
+    operation: "tuple[int, int]",
+    alternatives: "list[tuple[Condition, ...]]",
+    action: int,
+    abi: Abi,
+) -> None:
+    """The first argument says which call it is; a condition on what the call's own first one was is lost."""
+    multiplexer, number = operation
+    told = (0, "EQ", number, ALL_ONES)
+    rest = [(told, *(condition for condition in alternative if condition[0])) for alternative in alternatives]
+    _add(decisions, multiplexer, rest, action, abi)
 
 
 def _add(
     decisions: "dict[int, int | list[Rule]]",
     number: int,
-    alternative: "tuple[Condition, ...]",
+    alternatives: "list[tuple[Condition, ...]]",
     action: int,
     abi: Abi,
 ) -> None:
-    before = decisions.get(number)
-    if isinstance(before, int):
-        return
-    tested = (narrowed(condition, is_64_bit=abi.is_64_bit) for condition in alternative)
-    conditions = tuple(condition for condition in tested if condition is not None)
-    if not conditions:
-        decisions[number] = action
-    elif before is None:
-        decisions[number] = [(conditions, action)]
-    elif (conditions, action) not in before:
-        before.append((conditions, action))
+    for alternative in alternatives:
+        before = decisions.get(number)
+        if isinstance(before, int):
+            return
+        tested = (narrowed(condition, is_64_bit=abi.is_64_bit) for condition in alternative)
+        conditions = tuple(condition for condition in tested if condition is not None)
+        if not conditions:
+            decisions[number] = action
+        elif before is None:
+            decisions[number] = [(conditions, action)]
+        elif (conditions, action) not in before:
+            before.append((conditions, action))

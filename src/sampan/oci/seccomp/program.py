@@ -15,6 +15,11 @@ import struct
 
 from sampan.errors import InvalidArgument
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # (first number, what most of it leads to, single numbers in it that lead elsewhere)
+    Group = tuple[int, int, list[tuple[int, int]]]
+
 INSTRUCTIONS_MAX = 4096  # BPF_MAXINSNS
 REACH = 255
 
@@ -56,7 +61,7 @@ class Program:
         return found
 
     def search(self, runs: "list[tuple[int, int]]", *, word: int) -> int:
-        """Where a 32-bit `word` lies among runs of (first number, node); the first run begins at 0, all are in order."""
+        """Where a 32-bit `word` lies among ordered runs of (first number, node), of which the first begins at 0."""
         merged = [runs[0]]
         for run in runs:
             if run[1] != merged[-1][1]:
@@ -124,11 +129,6 @@ class Program:
 
 
 _pack = struct.Struct("=HBBI").pack
-
-# (first number, what most of it leads to, single numbers in it that lead elsewhere)
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    Group = tuple[int, int, list[tuple[int, int]]]
 
 _EXCEPTIONS_MAX = 3
 

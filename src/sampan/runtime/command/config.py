@@ -52,7 +52,8 @@ def validate(spec: "dict[str, Any]", bundle: str, *, rootless: bool = False) -> 
     try:
         _check_version(spec.get("ociVersion"))
         _check_root(spec.get("root"), bundle)
-        warnings = validate_process(spec.get("process"))
+        # Whoever creates a container without a process cannot start it (config.md, "Process"), nothing more.
+        warnings = validate_process(spec["process"]) if spec.get("process") else []
         warnings += _check_mounts(spec.get("mounts") or [], rootless=rootless)
         _check_hooks(spec.get("hooks") or {})
         _check_annotations(spec.get("annotations") or {})

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KILL = 9
 PATIENCE_S = 10.0
-_CGROUP_PATIENCE_S = 2.0
+_CGROUP_PATIENCE_S = 5.0
 
 
 def kill_and_destroy(context: "Context", container: "Container") -> None:
@@ -53,9 +53,7 @@ def destroy(context: "Context", container: "Container") -> None:
     _remove_rdt(context, container, spec)
     state = container.state(STOPPED)
     container.remove()
-    hooks = (spec.get("hooks") or {}).get("poststop") or []
-    if hooks:
-        _run_poststop(context, hooks, state)
+    run_poststop(context, (spec.get("hooks") or {}).get("poststop") or [], state)
 
 
 def _remove_cgroup(context: "Context", container: "Container") -> None:
@@ -70,21 +68,21 @@ def _remove_cgroup(context: "Context", container: "Container") -> None:
 
 
 def _remove_rdt(context: "Context", container: "Container", spec: "dict[str, Any]") -> None:
-    if not (spec.get("linux") or {}).get("intelRdt"):
+    config = (spec.get("linux") or {}).get("intelRdt")
+    if not config:
         return
     from sampan.runtime import resctrl
 
     try:
-        resctrl.remove(spec["linux"]["intelRdt"], container.id)
+        resctrl.group_for(config, container.id).remove()
     except OSError as error:
-        context.log.warning(f"cannot remove the RDT group of {container.id}: {error.strerror}")
+        context.log.warning(f"cannot remove the RDT group of {container.id}: {error}")
 
 
-def _run_poststop(context: "Context", hooks: "list[dict[str, Any]]", state: "dict[str, Any]") -> None:
+def run_poststop(context: "Context", hooks: "list[dict[str, Any]]", state: "dict[str, Any]") -> None:
+    """The hooks that see a container off; what goes wrong is logged."""
+    if not hooks:
+        return
     from sampan.runtime import hooks as hook_runner
 
-    for hook in hooks:
-        try:
-            hook_runner.run([hook], state, kind="poststop", log=context.log)
-        except hook_runner.HookError as error:
-            context.log.warning(str(error))
+    hook_runner.run(hooks, state, kind="poststop", log=context.log.warning, directory=state["bundle"])

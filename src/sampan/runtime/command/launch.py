@@ -14,9 +14,11 @@ from sampan.linux import syscalls
 from sampan.linux.mount import Mount
 from sampan.runtime import init, message
 from sampan.runtime.cgroup.detect import default_path
-from sampan.runtime.cleanup import remove_cgroup
+from sampan.runtime.cgroup.devices import with_default_devices
+from sampan.runtime.command.destroy import destroy
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.request import InitOrders
+from sampan.runtime.restrict import StageError
 from sampan.runtime.stage import Stage
 
 TYPE_CHECKING = False
@@ -81,12 +83,15 @@ class Launch:
 
     def prepare(self) -> None:
         """Build the container up to the point where its program could run."""
-        self._settle_cgroup()
         try:
+            self._settle_cgroup()
             self._orders = self._make_orders()
             self._clone()
             self._converse()
             self._publish()
+        except StageError as error:
+            self.undo()
+            raise LaunchFailed(str(error), error.exit_code) from error
         except BaseException:
             self.undo()
             raise
@@ -96,6 +101,8 @@ class Launch:
         container.cgroup_manager = self.context.cgroup_manager
         container.cgroup_path = linux.get("cgroupsPath") or default_path(container.id, container.cgroup_manager)
         linux["cgroupsPath"] = container.cgroup_path
+        resources = linux.setdefault("resources", {})
+        resources["devices"] = with_default_devices(resources.get("devices"))
         if self.context.rootless and container.cgroup_manager == "cgroupfs":
             try:
                 container.cgroup().create()
@@ -196,7 +203,7 @@ class Launch:
         if kind == "born":
             self._take_successor(event["pid"], fds[0])
         elif kind == "created":
-            self._run_hooks()
+            self._help()
         elif kind == "terminal":
             self._hand_terminal(fds[0])
         elif kind == "listener":
@@ -208,17 +215,28 @@ class Launch:
         os.waitid(os.P_PIDFD, predecessor, os.WEXITED)
         os.close(predecessor)
 
-    def _run_hooks(self) -> None:
-        from sampan.runtime import hooks
-
+    def _help(self) -> None:
+        """The mounts are in place and the root is not yet entered: network devices, and hooks in our namespaces."""
         self.container.set_process(self.pid)
         self.container.save()
         self._created_hooks = True
+        self._move_devices()
         found = self.spec.get("hooks") or {}
         state = self.state("creating")
         for kind in ("prestart", "createRuntime"):
-            hooks.run(found.get(kind) or [], state, kind=kind, log=self.context.log)
+            _run(found, kind, state, self.context)
         message.send(self._sync, {"event": "hooked", "state": state})
+
+    def _move_devices(self) -> None:
+        devices = self.spec["linux"].get("netDevices")
+        if devices:
+            from sampan.runtime import netdevices
+
+            netns_fd = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                netdevices.move(devices, netns_fd)
+            finally:
+                os.close(netns_fd)
 
     def state(self, status: str) -> "dict[str, Any]":
         """What hooks and listeners are told."""
@@ -226,24 +244,20 @@ class Launch:
 
     def _hand_terminal(self, fd: int) -> None:
         if self.wishes.console_socket:
-            from sampan.runtime import consolesocket
-
-            consolesocket.send_terminal(self.wishes.console_socket, fd)
-            os.close(fd)
+            hand_terminal(self.wishes.console_socket, fd)
         else:
             self.terminal_fd = fd
 
     def _hand_listener(self, fd: int) -> None:
-        from sampan.runtime import consolesocket
-
-        seccomp = self.spec["linux"]["seccomp"]
-        try:
-            metadata = seccomp.get("listenerMetadata") or ""
-            consolesocket.send_listener(seccomp["listenerPath"], fd, self.state("creating"), metadata=metadata)
-        finally:
-            os.close(fd)
+        hand_listener(self.spec, fd, self.state("creating"), pid=self.pid)
 
     def _publish(self) -> None:
+        if self.spec["linux"].get("intelRdt"):
+            from sampan.runtime import resctrl
+
+            group = resctrl.group_for(self.spec["linux"]["intelRdt"], self.container.id)
+            group.create()
+            group.add(self.pid)
         self.container.set_process(self.pid)
         self.container.save()
         if self.wishes.pid_file:
@@ -266,13 +280,32 @@ class Launch:
                 os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
             except ChildProcessError:
                 pass  # a predecessor that had been reaped
-        try:
-            remove_cgroup(self.container.cgroup())
-        except OSError as error:
-            self.context.log.warning(f"cgroup of {self.container.id}: {error}")
-        self.container.remove()
-        if self._created_hooks:
-            run_late_hooks(self.context, self.spec, "poststop", self.container.state("stopped"))
+        if not self._created_hooks:
+            self.spec.pop("hooks", None)  # what has not begun needs no end
+        destroy(self.context, self.container)
+
+
+def hand_terminal(path: str, fd: int) -> None:
+    """Give a terminal's master to whoever listens at `path`; the descriptor is closed."""
+    from sampan.runtime import consolesocket
+
+    try:
+        with consolesocket.connect_console(path) as sock:
+            consolesocket.send_terminal(sock, fd)
+    finally:
+        os.close(fd)
+
+
+def hand_listener(spec: "dict[str, Any]", fd: int, state: "dict[str, Any]", *, pid: int) -> None:
+    """Give the listener of a filter to the agent that the config names; the descriptor is closed."""
+    from sampan.runtime import consolesocket
+
+    seccomp = spec["linux"]["seccomp"]
+    try:
+        metadata = seccomp.get("listenerMetadata") or ""
+        consolesocket.send_listener(seccomp["listenerPath"], fd, state, pid=pid, metadata=metadata)
+    finally:
+        os.close(fd)
 
 
 def go(sync: socket.socket, state: "dict[str, Any]") -> None:
@@ -289,12 +322,19 @@ def go(sync: socket.socket, state: "dict[str, Any]") -> None:
 
 
 def run_late_hooks(context: "Context", spec: "dict[str, Any]", kind: str, state: "dict[str, Any]") -> None:
-    """Hooks whose failure changes nothing any more: poststart and poststop; failures are logged."""
-    found = (spec.get("hooks") or {}).get(kind)
-    if found:
-        from sampan.runtime import hooks
+    """The hooks poststart (LaunchFailed when one fails) and poststop (which only warn)."""
+    _run(spec.get("hooks") or {}, kind, state, context)
 
-        hooks.run(found, state, kind=kind, log=context.log)
+
+def _run(found: "dict[str, Any]", kind: str, state: "dict[str, Any]", context: "Context") -> None:
+    if not found.get(kind):
+        return
+    from sampan.runtime import hooks
+
+    try:
+        hooks.run(found[kind], state, kind=kind, log=context.log.warning, directory=state["bundle"])
+    except hooks.HookError as error:
+        raise LaunchFailed(str(error)) from error
 
 
 def seccomp_filter(spec: "dict[str, Any]") -> "Filter | None":

@@ -109,10 +109,21 @@ class Process(Supervised):
         event, fds = found
         if event["event"] == "terminal":
             self.stdio.open_terminal(fds[0])
+        elif event["event"] == "born":
+            self._take_successor(event["pid"], fds[0])
         elif event["event"] == "error":
             self._error = event
         elif self._on_event is not None:
             self._on_event(str(event["event"]), fds)
+
+    def _take_successor(self, pid: object, pidfd: int) -> None:
+        """The process has been cloned anew (`runtime.rebirth`): reap the predecessor, which is done, and watch this."""
+        self._loop.unwatch(self.pidfd)
+        os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+        os.close(self.pidfd)
+        assert isinstance(pid, int)
+        self.pid, self.pidfd = pid, pidfd
+        self._loop.watch(pidfd, IN, self._ended)
 
     def _close_sync(self) -> None:
         self._loop.unwatch(self._sync.fileno())

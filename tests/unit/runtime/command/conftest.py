@@ -30,11 +30,15 @@ def make(context: Context, tmp_path: Any) -> Make:
     """Makes containers without cgroup; with `process`, that is the first one."""
 
     def make_one(
-        id: str, *, process: "subprocess.Popen[bytes] | None" = None, spec: "dict[str, Any] | None" = None
+        id: str,
+        *,
+        process: "subprocess.Popen[bytes] | None" = None,
+        spec: "dict[str, Any] | None" = None,
+        cgroup_manager: str = "disabled",
     ) -> Container:
         spec = {"ociVersion": "1.2.1", "root": {"path": "rootfs"}} | (spec or {})
         container = Container.make(context.root, id, bundle=str(tmp_path), spec=spec)
-        container.cgroup_manager = "disabled"
+        container.cgroup_manager = cgroup_manager
         container.maker_pid = 0
         if process:
             container.set_process(process.pid)
@@ -42,6 +46,54 @@ def make(context: Context, tmp_path: Any) -> Make:
         return container
 
     return make_one
+
+
+class FakeCgroup:
+    """One that keeps what it is told."""
+
+    version = 0
+    folders: "dict[str, str]" = {}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.frozen = False
+        self.updates: list[dict[str, Any]] = []
+        self.signals: list[int] = []
+        self.kills = 0
+        self.removed = False
+        self.inside: set[int] = set()
+
+    def freeze(self, *, frozen: bool) -> None:
+        self.frozen = frozen
+
+    def is_frozen(self) -> bool:
+        return self.frozen
+
+    def update(self, resources: "dict[str, Any]") -> None:
+        self.updates.append(resources)
+
+    def kill(self, signal: int = 9, *, patience_s: float = 5.0) -> bool:
+        self.signals.append(signal)
+        return True
+
+    def pids(self) -> "set[int]":
+        return self.inside
+
+    def oom_kills(self) -> int:
+        return self.kills
+
+    def statistics(self) -> "dict[str, Any]":
+        return {"pids": {"current": len(self.inside)}}
+
+    def remove(self, *, patience_s: float = 0.0) -> None:
+        self.removed = True
+
+
+@pytest.fixture
+def cgroup(monkeypatch: pytest.MonkeyPatch) -> FakeCgroup:
+    """What containers with a cgroup manager have."""
+    fake = FakeCgroup()
+    monkeypatch.setattr("sampan.runtime.cgroup.detect.cgroup_for", lambda *args, **kwargs: fake)
+    return fake
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def run(context: "Context", options: "Options") -> int:
     if container.status() == STOPPED:
         raise Conflict(f"container with id {container.id} is not running")
     if options["stats"]:
-        _print("stats", container.id, container.cgroup().statistics())
+        _print("stats", container.id, statistics(container))
         return 0
     pidfd = signals.open_init(container)
     if pidfd >= 0:
@@ -56,6 +56,17 @@ def _seconds(word: str) -> float:
     if duration_ns <= 0:
         raise InvalidArgument("duration interval must be greater than 0")
     return duration_ns / 1e9
+
+
+def statistics(container: Container) -> "dict[str, Any]":
+    """Those of the cgroup, and of the Intel RDT group when the container has one."""
+    found = container.cgroup().statistics()
+    config = (container.spec.get("linux") or {}).get("intelRdt")
+    if config:
+        from sampan.runtime import resctrl
+
+        found["intel_rdt"] = resctrl.group_for(config, container.id).statistics()
+    return found
 
 
 def _print(kind: str, id: str, found: "dict[str, Any] | None" = None) -> None:
@@ -86,7 +97,7 @@ def _watch(container: Container, pidfd: int, interval_s: float) -> None:
         if pidfd in ready:
             return
         if time.monotonic() >= due:
-            _print("stats", container.id, cgroup.statistics())
+            _print("stats", container.id, statistics(container))
             due += interval_s
 
 

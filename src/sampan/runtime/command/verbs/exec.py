@@ -6,14 +6,15 @@ import os
 from sampan.errors import Conflict, InvalidArgument
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import join, message
+from sampan.runtime import attributes, join, message
 from sampan.runtime.command import config, guard, store
 from sampan.runtime.command.context import CommandFailed
-from sampan.runtime.command.launch import load_process, seccomp_filter, write_pid
+from sampan.runtime.command.launch import hand_listener, hand_terminal, load_process, seccomp_filter, write_pid
 from sampan.runtime.command.options import MANY, Command, number, switch, text, texts
 from sampan.runtime.command.store import Container
 from sampan.runtime.command.verbs.create import check_console
 from sampan.runtime.namespaces import Namespaces
+from sampan.runtime.restrict import StageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def run(context: "Context", options: "Options") -> int:
     joining = Joining(container, process, options)
     try:
         joining.begin()
-    except CommandFailed:
-        raise
+    except StageError as error:
+        raise CommandFailed(f"exec failed: {error}", exit_code=FAILED_EXIT) from error
     except OSError as error:
         raise CommandFailed(f"exec failed: {error.strerror or error}", exit_code=FAILED_EXIT) from error
     if options["detach"]:
@@ -96,6 +97,7 @@ def process_of(container: Container, options: "Options") -> "dict[str, Any]":
         found["terminal"] = False
         found.pop("consoleSize", None)
     _change(found, options)
+    found = attributes.inherit(found, container.spec.get("process") or {})
     config.validate_process(found)
     return found
 
@@ -168,6 +170,7 @@ class Joining:
             groups=[],
             stdio=None if self.process.get("terminal") else (0, 1, 2),
             cgroup=cgroup,
+            linux=container.spec["linux"],
             filter=filter,
             preserved_fds=options["preserve-fds"],
             dies_with_parent=False,
@@ -208,17 +211,9 @@ class Joining:
 
     def _hand_terminal(self, fd: int) -> None:
         if self.options["console-socket"]:
-            from sampan.runtime import consolesocket
-
-            consolesocket.send_terminal(self.options["console-socket"], fd)
-            os.close(fd)
+            hand_terminal(self.options["console-socket"], fd)
         else:
             self.terminal_fd = fd
 
     def _hand_listener(self, fd: int) -> None:
-        from sampan.runtime import consolesocket
-
-        seccomp = self.container.spec["linux"]["seccomp"]
-        state = {**self.container.state(), "pid": self.pid}
-        consolesocket.send_listener(seccomp["listenerPath"], fd, state, metadata=seccomp.get("listenerMetadata") or "")
-        os.close(fd)
+        hand_listener(self.container.spec, fd, self.container.state(), pid=self.pid)

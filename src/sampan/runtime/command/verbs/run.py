@@ -3,6 +3,7 @@
 import os
 
 from sampan.runtime.command import guard
+from sampan.runtime.command.destroy import destroy
 from sampan.runtime.command.launch import Launch, run_late_hooks
 from sampan.runtime.command.options import Command, switch
 from sampan.runtime.command.verbs import create
@@ -26,16 +27,16 @@ def run(context: "Context", options: "Options") -> int:
     launch = create.prepared(context, options, gate=False, is_detached=is_detached)
     try:
         launch.start()
+        run_late_hooks(context, launch.spec, "poststart", launch.container.state("running"))
     except BaseException:
         launch.undo()
         raise
-    run_late_hooks(context, launch.spec, "poststart", launch.container.state("running"))
     if is_detached:
         os.close(launch.pidfd)
         return 0
     code = _wait(launch)
     if not options["keep"]:
-        _remove(context, launch)
+        destroy(context, launch.container)
     return code
 
 
@@ -43,9 +44,3 @@ def _wait(launch: Launch) -> int:
     from sampan.runtime.command import foreground
 
     return foreground.wait(launch.pid, launch.pidfd, launch.terminal_fd)
-
-
-def _remove(context: "Context", launch: Launch) -> None:
-    launch.pid = 0  # it has been reaped
-    launch.undo()
-    run_late_hooks(context, launch.spec, "poststop", launch.container.state("stopped"))

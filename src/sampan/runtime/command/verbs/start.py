@@ -5,7 +5,7 @@ import os
 
 from sampan.errors import Conflict
 from sampan.runtime.command import store
-from sampan.runtime.command.launch import go, run_late_hooks
+from sampan.runtime.command.launch import LaunchFailed, go, run_late_hooks
 from sampan.runtime.command.options import Command
 from sampan.runtime.command.store import Container
 
@@ -23,8 +23,19 @@ def run(context: "Context", options: "Options") -> int:
         _check(container)
         gate = _through_the_gate(container)
         go(gate, container.state(store.CREATED))
-    run_late_hooks(context, container.spec, "poststart", container.state())
+        _run_poststart(context, container)
     return 0
+
+
+def _run_poststart(context: "Context", container: Container) -> None:
+    if (container.spec.get("hooks") or {}).get("poststart"):
+        try:
+            run_late_hooks(context, container.spec, "poststart", container.state(store.RUNNING))
+        except LaunchFailed:
+            from sampan.runtime.command.destroy import kill_and_destroy
+
+            kill_and_destroy(context, container)
+            raise
 
 
 def _check(container: Container) -> None:

@@ -170,6 +170,7 @@ def _update_rdt(container: Container, schemas: "dict[str, str]") -> None:
         raise Conflict("updating a non-existent Intel RDT configuration is not supported")
     from sampan.runtime import resctrl
 
+    group = resctrl.group_for(rdt, container.id)
+    group.update(l3_cache_schema=schemas.get("l3CacheSchema", ""), mem_bw_schema=schemas.get("memBwSchema", ""))
     rdt.update(schemas)
-    resctrl.update(rdt, container.id)
     container.save_spec()

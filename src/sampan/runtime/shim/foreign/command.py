@@ -77,11 +77,14 @@ class Commands:
         *options: str,
         on_done: "Callable[[Result], None]",
         tail: "tuple[str, ...]" = (),
-        prepare: "Callable[[], None]" = leave_host,
+        prepare: "Callable[[], None] | None" = None,
         streams: "Streams | None" = None,
         timeout_s: float = 0.0,
     ) -> None:
-        """Run one; `tail` follows the container's id, `prepare` is called in the child, `timeout_s` 0 is for ever."""
+        """Run one; `tail` follows the container's id, `timeout_s` 0 is for ever.
+
+        `prepare` is called in the child in place of `leave_host`.
+        """
         self._number += 1
         log_path = f"{self._exec_dir}/log-{self._number}.json"
         argv = command_line(self._runtime, self._exec_dir, log_path, [verb, *options, self._id, *tail])
@@ -137,7 +140,7 @@ def command_line(runtime: "dict[str, Any]", exec_dir: str, log_path: str, words:
 def become(
     argv: "list[str]",
     log_path: str,
-    prepare: "Callable[[], None]" = leave_host,
+    prepare: "Callable[[], None] | None" = None,
     streams: "Streams | None" = None,
 ) -> "NoReturn":
     """In a child just cloned: prepare and execute a command; never returns."""
@@ -145,7 +148,7 @@ def become(
         syscalls.prctl(c.PR_SET_PDEATHSIG, signal.SIGKILL)
         restrict.default_signals()
         os.umask(0o022)
-        prepare()
+        (prepare or leave_host)()
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         for number, fd in enumerate(streams or (null, null, null)):
             os.dup2(fd, number, inheritable=True)
