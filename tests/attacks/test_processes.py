@@ -47,6 +47,21 @@ def test_nor_just_before_its_execve(sabotaged: Callable[..., Arena], protected: 
 
 
 @pytest.mark.needs_sampand
+@both
+def test_a_first_process_cannot_be_caught_before_its_execve(sabotaged: Callable[..., Arena], protected: bool) -> None:
+    """The same for the first process of another container, from one that sees the host's processes (--pid=host): it
+    has no more privileges than the attacker when it waits for its execve."""
+    target = sabotaged("execve-pause") if protected else sabotaged("dumpable", "execve-pause")
+    with target.attacking("processes.watch", image_programs=OWN_PROGRAMS, title="sampan-", host=HOST_PIDS) as made:
+        for _ in range(3):
+            target.printed("true")
+        if protected:
+            target.api.exec(made, "touch", "/stop")
+        eventually(lambda: "VERDICT" in target.log(made), 40)
+        expect(judge(target.log(made)), protected=protected)
+
+
+@pytest.mark.needs_sampand
 def test_a_container_that_may_trace_catches_it(sabotaged: Callable[..., Arena]) -> None:
     """What else protects it: the container has fewer capabilities. With CAP_SYS_PTRACE nothing holds, as with every
     runtime without user namespaces; so the attack is seen to work before the capabilities are dropped, too."""
@@ -62,10 +77,15 @@ def test_no_process_leads_to_the_hosts_root(arena: Arena, outside: Outside, prot
     expect(verdict, protected=protected)
 
 
-def test_not_even_when_the_hosts_processes_are_in_sight(arena: Arena, outside: Outside) -> None:
-    """The same with --pid=host: launcher and shims are there, and /proc/<pid>/root would lead to the host."""
-    verdict = arena.attack("processes.reach_outside", secret_path=outside.secret_path, host=HOST_PIDS)
-    expect(verdict, protected=True)
+@pytest.mark.needs_sampand
+@both
+def test_nor_do_ours_when_they_are_in_sight(
+    arena: Arena, engine_pids: list[int], outside: Outside, protected: bool
+) -> None:
+    """The same with --pid=host: daemon, launcher and shims are there, and /proc/<pid>/root would lead to the host."""
+    host = HOST_PIDS if protected else TRACING
+    arguments = {"secret_path": outside.secret_path, "pids": engine_pids}
+    expect(arena.attack("processes.reach_outside", host=host, **arguments), protected=protected)
 
 
 @pytest.mark.needs_sampand

@@ -1,4 +1,7 @@
-"""What a container sees of itself, and does not see of the host: namespaces, capabilities, mounts, descriptors."""
+"""What a container sees of itself, and does not see of the host: namespaces, capabilities, mounts.
+
+What holds against attempts to get out is in tests/attacks.
+"""
 
 import os
 
@@ -11,7 +14,6 @@ NAMESPACES = ("mnt", "pid", "uts", "ipc", "net", "cgroup")
 # As in Docker, the default depends on the version of control groups: with v1 the host's namespace, with v2 its own.
 OWN_CGROUP = {"CgroupnsMode": "private"}
 DEFAULT_CAPABILITIES = "00000000a80425fb"
-MASKED_FILES = ("/proc/kcore", "/proc/keys", "/proc/timer_list")
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
@@ -81,31 +83,9 @@ def test_no_new_privileges_is_off_unless_asked_for(api: Api, image: str) -> None
     assert script(api, image, text, host={"SecurityOpt": ["no-new-privileges"]}) == ["NoNewPrivs:\t1"]
 
 
-def test_only_the_three_standard_descriptors_are_open(api: Api, image: str) -> None:
-    # ls opens the folder that it lists as its own fourth
-    assert script(api, image, "exec ls /proc/self/fd") == ["0", "1", "2", "3"]
-    made = api.started(image, "sleep", "60")
-    try:
-        assert api.exec(made, "ls", "/proc/1/fd")[1].split() == [b"0", b"1", b"2"]
-        assert api.exec(made, "ls", "/proc/self/fd")[1].split() == [b"0", b"1", b"2", b"3"]
-    finally:
-        api.remove(made)
-
-
 def test_sys_and_cgroup_are_read_only(api: Api, image: str) -> None:
     lines = script(api, image, "grep -E '^(sysfs|cgroup2?) ' /proc/mounts")
     assert len(lines) >= 2 and all(line.split()[3].split(",")[0] == "ro" for line in lines)
-
-
-def test_kernel_files_are_masked(api: Api, image: str) -> None:
-    present = [path for path in MASKED_FILES if os.path.exists(path)]
-    for path in present:
-        assert inside(api, image, "cat", path) == "", path
-    assert script(api, image, "ls /proc/scsi /sys/firmware 2>/dev/null; true") in (
-        [],
-        ["/proc/scsi:", "", "/sys/firmware:"],
-        ["/sys/firmware:"],
-    )
 
 
 @pytest.mark.parametrize("path", READ_ONLY)
@@ -123,26 +103,11 @@ def test_dev_has_its_nodes_and_links_and_no_host_disk(api: Api, image: str) -> N
     assert listed[-5:] == ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"]
 
 
-def test_devices_beyond_the_allowed_cannot_be_opened(api: Api, image: str) -> None:
-    major, minor = 8, 0
-    for path in filter(os.path.exists, ("/dev/vda", "/dev/sda", "/dev/nvme0n1")):
-        number = os.stat(path).st_rdev
-        major, minor = os.major(number), os.minor(number)
-    text = f"mknod /disk b {major} {minor} && dd if=/disk of=/dev/null count=1 2>&1; echo code $?"
-    lines = script(api, image, text)
-    assert lines[-1] == "code 1" and "Operation not permitted" in lines[0]
-
-
 def test_shm_and_mqueue_are_mounted_with_dockers_size(api: Api, image: str) -> None:
     shm, mqueue = sorted(script(api, image, "grep -E ' /dev/(shm|mqueue) ' /proc/mounts"), reverse=True)
     assert shm.startswith("shm /dev/shm tmpfs") and "size=65536k" in shm and mqueue.startswith("mqueue /dev/mqueue")
     (bigger,) = script(api, image, "grep ' /dev/shm ' /proc/mounts", host={"ShmSize": 1 << 20})
     assert "size=1024k" in bigger
-
-
-def test_mounting_and_new_namespaces_are_not_permitted(api: Api, image: str) -> None:
-    lines = script(api, image, "mount -t tmpfs none /tmp 2>&1; mount -o remount,rw /sys 2>&1; true")
-    assert len(lines) == 2 and all("denied" in line or "permitted" in line for line in lines)
 
 
 def test_the_old_root_and_the_hosts_mounts_are_gone(api: Api, image: str) -> None:
@@ -168,20 +133,9 @@ def test_what_one_container_writes_another_of_the_same_image_does_not_see(api: A
     ]
 
 
-def test_signals_cannot_reach_processes_outside(api: Api, image: str) -> None:
-    (answer,) = script(api, image, f"kill -0 {os.getpid() if os.getpid() > 100 else 99999} 2>&1; true")
-    assert "No such process" in answer
-
-
 def test_the_environment_of_the_engine_is_not_inherited(api: Api, image: str) -> None:
     seen = {line.split("=")[0] for line in inside(api, image, "env").splitlines()}
     assert seen == {"PATH", "HOSTNAME", "HOME"}
-
-
-def test_the_interpreter_of_the_engine_cannot_be_reached(api: Api, image: str) -> None:
-    # CVE-2019-5736: through /proc/<pid>/exe a container could write to the runtime's program.
-    lines = script(api, image, "ls -l /proc/1/exe; for p in /proc/[0-9]*; do readlink $p/exe; done; true")
-    assert not [line for line in lines if "python" in line]
 
 
 def test_pid_one_has_default_signals(api: Api, image: str) -> None:

@@ -29,6 +29,7 @@ while :; do case $1 in
     --bundle) shift 2;;
     --pid-file) pidfile=$2; shift 2;;
     --process) process=$2; shift 2;;
+    --console-socket) shift 2;;
     --*) shift;;
     *) break;;
 esac; done

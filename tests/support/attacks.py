@@ -127,6 +127,13 @@ class Arena:
             eventually(lambda: "READY" in self.log(made), 20, f"{program} does not begin")
             yield made
 
+    @contextmanager
+    def exchanging(self, folder: str, one: str, other: str) -> Iterator[None]:
+        """A container that shares `folder` with others, and swaps two names in it as fast as it can."""
+        host = {"Binds": [f"{folder}:/vol"], "NetworkMode": "none"}
+        with self.attacking("files.exchange_forever", one=f"/vol/{one}", other=f"/vol/{other}", host=host):
+            yield
+
     def try_start(self, *command: str, host: dict[str, Any] | None = None, **fields: Any) -> str:
         """Run to the end like `printed`; "" when the engine refuses to create or to start it."""
         try:

@@ -5,6 +5,7 @@ Promises     SAMPAN_REQUIRE=needs_root,needs_overlay makes a missing need of the
              CI=true and no SAMPAN_REQUIRE, PROMISED_IN_CI holds: a CI machine that lost root must not look green.
 """
 
+import ctypes
 import functools
 import os
 import shutil
@@ -51,6 +52,14 @@ def _docker_cli() -> str:
     return "" if shutil.which("docker") else "no docker command line"
 
 
+def _libseccomp() -> str:
+    try:
+        ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        return "no libseccomp"
+    return ""
+
+
 PROBES: dict[str, Callable[[], str]] = {
     "needs_root": _root,
     "needs_overlay": _overlay,
@@ -58,6 +67,7 @@ PROBES: dict[str, Callable[[], str]] = {
     "needs_cgroup2": _cgroup2,
     "needs_busybox": _busybox,
     "needs_docker_cli": _docker_cli,
+    "needs_libseccomp": _libseccomp,
 }
 
 

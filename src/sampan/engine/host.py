@@ -1,14 +1,23 @@
-"""Facts about this machine that a container's configuration depends on, probed once when the daemon starts."""
+"""Facts about this machine that a container's configuration depends on, probed once when the daemon starts.
+
+Errors      InvalidArgument: the daemon's own seccomp profile cannot be read.
+"""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sampan.engine.devices import DeviceNode, find_devices
+from sampan.errors import InvalidArgument
 from sampan.linux import capabilities
+from sampan.oci.seccomp.abis import NATIVE
 from sampan.runtime.cgroup.detect import hierarchies
+from sampan.runtime.labels import is_apparmor_enabled
 
+BUILTIN = "builtin"
+UNCONFINED = "unconfined"
 _CPUS = "/sys/devices/system/cpu"
+_SECCOMP_ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +29,11 @@ class HostFacts:
     extra_masked_paths      machine-specific paths to hide in addition to the usual ones
     cgroup_parent           where cgroups of containers go when the container does not say
     find_devices            host path to the device nodes at or below it
+    machine, kernel         as uname(2) tells: "x86_64", (6, 1)
+    has_apparmor            AppArmor confines processes here
+    has_seccomp             the kernel filters system calls, and their numbers are known for this machine
+    seccomp_profile         for containers that name none: "builtin", "unconfined" or a path
+    seccomp_text            what that path has
     """
 
     hostname: str
@@ -30,6 +44,12 @@ class HostFacts:
     cgroup_parent: str = "/sampan"
     resolv_conf_path: str = "/etc/resolv.conf"
     find_devices: Callable[[str], list[DeviceNode]] = field(default=find_devices)
+    machine: str = "x86_64"
+    kernel: tuple[int, int] = (5, 10)
+    has_apparmor: bool = False
+    has_seccomp: bool = False
+    seccomp_profile: str = BUILTIN
+    seccomp_text: str = ""
 
     @property
     def cgroupns_mode(self) -> str:
@@ -37,18 +57,35 @@ class HostFacts:
         return "private"
 
 
-def probe(*, cgroup_parent: str = "/sampan") -> HostFacts:
-    """The facts about the machine this runs on."""
+def probe(*, cgroup_parent: str = "/sampan", seccomp_profile: str = "") -> HostFacts:
+    """The facts about the machine this runs on; `seccomp_profile` is the daemon's setting."""
     bounding = capabilities.status_mask("CapBnd")
     name = os.uname()
+    kernel = _release(name.release)
+    profile = seccomp_profile or BUILTIN
     return HostFacts(
         hostname=name.nodename,
         cgroup_version=2 if hierarchies().is_v2 else 1,
         capabilities=frozenset(cap for cap, number in capabilities.NUMBERS.items() if bounding >> number & 1),
-        recursive_read_only=_release(name.release) >= (5, 12),
+        recursive_read_only=kernel >= (5, 12),
         extra_masked_paths=_thermal_paths(),
         cgroup_parent=cgroup_parent,
+        machine=name.machine,
+        kernel=kernel,
+        has_apparmor=is_apparmor_enabled(),
+        has_seccomp=os.path.exists(_SECCOMP_ACTIONS) and name.machine in NATIVE,
+        seccomp_profile=profile,
+        seccomp_text="" if profile in (BUILTIN, UNCONFINED) else _profile_text(profile),
     )
+
+
+def _profile_text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError as error:
+        reason = f"open {path}: {(error.strerror or str(error)).lower()}"
+        raise InvalidArgument(f"opening seccomp profile ({path}) failed: {reason}") from error
 
 
 def _release(text: str) -> tuple[int, int]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sampan.api.wire.exec import ExecConfig
 from sampan.api.wire.host import HostConfig
+from sampan.engine import securityoptions
+from sampan.engine.apparmor import profile_of
 from sampan.engine.host import HostFacts
 from sampan.engine.resources import rlimits
 from sampan.linux import capabilities
@@ -42,7 +44,7 @@ def container_process(record: "ContainerRecord", facts: HostFacts) -> Json:
         found["consoleSize"] = _size(host.console_size)
     if host.ulimits:
         found["rlimits"] = rlimits(host.ulimits)
-    return found
+    return _with_apparmor(found, host, facts)
 
 
 def exec_process(record: "ContainerRecord", exec_config: ExecConfig, facts: HostFacts) -> Json:
@@ -63,7 +65,7 @@ def exec_process(record: "ContainerRecord", exec_config: ExecConfig, facts: Host
         found["consoleSize"] = _size(exec_config.console_size)
     if host.ulimits:
         found["rlimits"] = rlimits(host.ulimits)
-    return found
+    return _with_apparmor(found, host, facts)
 
 
 def _size(console_size: tuple[int, int]) -> Json:
@@ -119,8 +121,9 @@ def _sets(names: list[str]) -> Json:
 
 
 def has_no_new_privileges(host: HostConfig) -> bool:
-    for option in host.security_opt or []:
-        key, _, setting = option.replace(":", "=", 1).partition("=")
-        if key == "no-new-privileges":
-            return setting.lower() in ("", "true", "1")
-    return False
+    return securityoptions.parse(host.security_opt).no_new_privileges
+
+
+def _with_apparmor(process: Json, host: HostConfig, facts: HostFacts) -> Json:
+    profile = profile_of(host, is_enabled=facts.has_apparmor)
+    return process | {"apparmorProfile": profile} if profile else process

@@ -13,11 +13,14 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sampan.errors import Internal, InvalidArgument, StartFailed
+
+if TYPE_CHECKING:
+    from sampan.api.wire.host import HostConfig
 
 OWN = "sampan"
 DEFAULT_INIT = "docker-init"
@@ -68,20 +71,11 @@ class Runtimes:
             return None
         return {"path": located(runtime.path), "args": list(runtime.args)}
 
-    def fit(self, spec: dict[str, Any], name: str, *, init: bool, forced: Collection[str] = ()) -> None:
-        """Make our config one for another runtime: what our own does by itself must be spelled out.
-
-        `forced` are the targets of mounts that must not be less than recursively read-only.
-        """
-        if not self._knows_recursive_read_only(name):
-            for mount in spec["mounts"]:
-                options = mount.get("options") or []
-                if "rro" in options and mount["destination"] in forced:
-                    is_known = bool(self.features.get(self._real_name(name)))
-                    reason = "" if is_known else ": OCI features struct is not available"
-                    raise InvalidArgument(f'rro is not supported by runtime "{name}"{reason}')
-                mount["options"] = ["ro" if word == "rro" else word for word in options]
-        if init:
+    def fit(self, spec: dict[str, Any], host: "HostConfig") -> None:
+        """Make our config one for another runtime: what our own does by itself must be spelled out."""
+        if not self._knows_recursive_read_only(host.runtime):
+            self._weaken_read_only(spec, host)
+        if host.init and not host.pid_mode:
             path = shutil.which(self.init_path)
             if path is None:
                 raise Internal(f'exec: "{self.init_path}": executable file not found in $PATH')
@@ -89,6 +83,14 @@ class Runtimes:
             options = ["bind", "ro"]
             spec["mounts"].append({"destination": INIT_TARGET, "type": "bind", "source": path, "options": options})
 
+    def _weaken_read_only(self, spec: dict[str, Any], host: "HostConfig") -> None:
+        for asked in host.mounts or ():
+            if asked.bind_options is not None and asked.bind_options.read_only_force_recursive:
+                is_known = bool(self.features.get(self._real_name(host.runtime)))
+                reason = "" if is_known else ": OCI features struct is not available"
+                raise InvalidArgument(f'rro is not supported by runtime "{host.runtime}"{reason}')
+        for mount in spec["mounts"]:
+            mount["options"] = ["ro" if word == "rro" else word for word in mount.get("options") or []]
 
     def _knows_recursive_read_only(self, name: str) -> bool:
         text = self.features.get(self._real_name(name))

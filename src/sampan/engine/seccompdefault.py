@@ -5,7 +5,7 @@ is a profile as `engine.seccomp` reads it from JSON, in the order in which Docke
 to the architectures that this runs on are here.
 Invariants  What is not allowed gets EPERM. `clone3` gets ENOSYS, because its flags lie in memory that a filter cannot
             read: programs then use `clone`, whose flags are checked for new namespaces.
-Spec        github.com/moby/profiles, seccomp v0.1.0. `tests/unit/engine/golden-seccomp` holds what Docker made of it.
+Spec        github.com/moby/profiles, seccomp v0.1.0. `tests/unit/engine/golden_seccomp` holds what Docker made of it.
 """
 
 from collections.abc import Sequence
@@ -62,3 +62,68 @@ _ADMIN = """
     lsm_set_self_attr mount mount_setattr move_mount open_tree perf_event_open quotactl quotactl_fd setdomainname
     sethostname setns syslog umount umount2 unshare
 """
+
+# Names, and the capability that a container needs for them ("-": that it must not have) or the machines they are of.
+_BY_CAPABILITY = (
+    ("open_by_handle_at", "CAP_DAC_READ_SEARCH"),
+    (_ADMIN, "CAP_SYS_ADMIN"),
+    ("clone", "-CAP_SYS_ADMIN"),
+    ("clone3", "-CAP_SYS_ADMIN"),
+    ("reboot", "CAP_SYS_BOOT"),
+    ("chroot", "CAP_SYS_CHROOT"),
+    ("delete_module init_module finit_module", "CAP_SYS_MODULE"),
+    ("acct", "CAP_SYS_PACCT"),
+    ("kcmp pidfd_getfd process_madvise process_vm_readv process_vm_writev ptrace", "CAP_SYS_PTRACE"),
+    ("iopl ioperm", "CAP_SYS_RAWIO"),
+    ("settimeofday stime clock_settime clock_settime64", "CAP_SYS_TIME"),
+    ("vhangup", "CAP_SYS_TTY_CONFIG"),
+    ("get_mempolicy mbind set_mempolicy set_mempolicy_home_node", "CAP_SYS_NICE"),
+    ("syslog", "CAP_SYSLOG"),
+    ("bpf", "CAP_BPF"),
+    ("perf_event_open", "CAP_PERFMON"),
+)
+_BY_MACHINE = (
+    ("arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls", ("arm", "arm64")),
+    ("arch_prctl", ("amd64", "x32")),
+    ("modify_ldt", ("amd64", "x32", "x86")),
+)
+# Before Linux 4.8 ptrace(2) was a way around a filter.
+_PTRACE = ("process_vm_readv process_vm_writev ptrace", "4.8")
+_PERSONALITIES = (0, _READ_IMPLIES_EXEC_MASK, _UNAME26, _UNAME26 | _READ_IMPLIES_EXEC_MASK, 0xFFFFFFFF)
+_ARCHITECTURES = (("SCMP_ARCH_X86_64", ("SCMP_ARCH_X86", "SCMP_ARCH_X32")), ("SCMP_ARCH_AARCH64", ("SCMP_ARCH_ARM",)))
+
+
+def default_profile() -> Json:
+    """The profile in Docker's form: rules with what includes and excludes them."""
+    names, kernel = _PTRACE
+    rows = [
+        _allow(_ALWAYS),
+        _allow(names, includes={"minKernel": kernel}),
+        _allow("socket", args=[_compare("NE", _AF_VSOCK)]),
+        *(_allow("personality", args=[_compare("EQ", persona)]) for persona in _PERSONALITIES),
+        *(_allow(names, includes={"arches": machines}) for names, machines in _BY_MACHINE),
+        *(_by_capability(names, capability) for names, capability in _BY_CAPABILITY),
+    ]
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": EPERM,
+        "archMap": [{"architecture": name, "subArchitectures": others} for name, others in _ARCHITECTURES],
+        "syscalls": rows,
+    }
+
+
+def _allow(names: str, **more: Any) -> Json:
+    return {"names": names.split(), "action": "SCMP_ACT_ALLOW", **more}
+
+
+def _compare(operator: str, value: int) -> Json:
+    return {"index": 0, "value": value, "op": f"SCMP_CMP_{operator}"}
+
+
+def _by_capability(names: str, capability: str) -> Json:
+    if not capability.startswith("-"):
+        return _allow(names, includes={"caps": [capability]})
+    excludes: dict[str, Sequence[str]] = {"caps": [capability[1:]]}
+    if names == "clone3":
+        return {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS, "excludes": excludes}
+    return _allow(names, args=[_compare("MASKED_EQ", _NEW_NAMESPACES)], excludes=excludes)

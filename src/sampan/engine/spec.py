@@ -3,7 +3,8 @@
 Nothing is looked up but by `HostFacts.find_devices`, and that only when the container asks for devices. The process's
 user is left to the runtime, which reads the container's own files; the network namespace comes from the launcher.
 Annotations "sampan.init": "true" asks the runtime for a reaper as the container's first process (--init).
-Errors      InvalidArgument (devices, tmpfs options); Unimplemented (namespaces of other containers).
+Errors      InvalidArgument (devices, tmpfs options); Internal (security options, seccomp profile); Unimplemented
+            (namespaces of other containers).
 Spec        runtime-spec 1.2. Docker 28.5's own configs are the tests' golden files.
 """
 
@@ -15,6 +16,7 @@ from sampan.engine.devices import devices
 from sampan.engine.host import HostFacts, probe
 from sampan.engine.process import container_process
 from sampan.engine.resources import resources
+from sampan.engine.seccomp import seccomp_of
 from sampan.engine.specmounts import mounts
 from sampan.errors import Unimplemented
 
@@ -37,8 +39,8 @@ DEFAULT_READONLY_PATHS = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-tri
 _NETWORK_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
-def build_spec(record: "ContainerRecord", facts: HostFacts, folder: str, *, seccomp: Json | None = None) -> Json:
-    """The config of `record`; `folder` is the container's own on the host; `seccomp` is a compiled-in filter."""
+def build_spec(record: "ContainerRecord", facts: HostFacts, folder: str) -> Json:
+    """The config of `record`; `folder` is the container's own on the host."""
     _refuse_foreign_namespaces(record.host)
     spec: Json = {
         "ociVersion": OCI_VERSION,
@@ -54,6 +56,7 @@ def build_spec(record: "ContainerRecord", facts: HostFacts, folder: str, *, secc
         annotations[INIT_ANNOTATION] = "true"
     if annotations:
         spec["annotations"] = annotations
+    seccomp = seccomp_of(record.host, spec["process"]["capabilities"]["bounding"], facts)
     if seccomp is not None:
         spec["linux"]["seccomp"] = seccomp
     return spec
@@ -81,12 +84,11 @@ def _linux(record: "ContainerRecord", facts: HostFacts) -> Json:
         found["devices"] = nodes
     if _root_propagation(record):
         found["rootfsPropagation"] = _root_propagation(record)
-    is_open = host.privileged or "systempaths=unconfined" in (host.security_opt or [])
     masked, read_only = host.masked_paths, host.readonly_paths
     if masked is None:
-        masked = [] if is_open else [*DEFAULT_MASKED_PATHS, *facts.extra_masked_paths]
+        masked = [*DEFAULT_MASKED_PATHS, *facts.extra_masked_paths]
     if read_only is None:
-        read_only = [] if is_open else list(DEFAULT_READONLY_PATHS)
+        read_only = list(DEFAULT_READONLY_PATHS)
     if host.privileged:
         masked, read_only = [], []
     return found | {"maskedPaths": masked, "readonlyPaths": read_only}

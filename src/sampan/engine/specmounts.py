@@ -9,6 +9,7 @@ Spec        runtime-spec 1.2, config.md "Mounts"; moby daemon/oci_linux.go (with
 from typing import TYPE_CHECKING, Any
 
 from sampan.api.wire.host import HostConfig
+from sampan.engine import securityoptions
 from sampan.engine.host import HostFacts
 from sampan.errors import InvalidArgument
 from sampan.linux.mount import COPY_UP
@@ -63,12 +64,14 @@ def _mount(destination: str, kind: str, source: str, options: str) -> Json:
 
 def _usual(host: HostConfig) -> list[Json]:
     read_only = "" if host.privileged else ",ro"
+    asked = securityoptions.parse(host.security_opt).writable_cgroups
+    may_write_cgroups = host.privileged if asked is None else asked
     found = [
         _mount("/proc", "proc", "proc", "nosuid,noexec,nodev"),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
         _mount("/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
         _mount("/sys", "sysfs", "sysfs", "nosuid,noexec,nodev" + read_only),
-        _mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev" if host.privileged else _CGROUP_RO),
+        _mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev" if may_write_cgroups else _CGROUP_RO),
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"),
     ]
     return found + _shm(host)

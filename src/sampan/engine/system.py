@@ -25,7 +25,7 @@ from sampan.api.wire.system import (
 )
 from sampan.base.clock import rfc3339nano
 from sampan.engine.eventlog import EventLog, EventStream
-from sampan.engine.host import HostFacts
+from sampan.engine.host import BUILTIN, HostFacts
 from sampan.engine.runtimes import FEATURES_STATUS, OWN, Runtimes
 from sampan.runtime.cgroup.detect import hierarchies
 
@@ -139,8 +139,8 @@ def info(deps: System) -> Info:
         containerd_commit=Commit(),
         runc_commit=Commit(),
         init_commit=Commit(),
-        security_options=["name=cgroupns"] if deps.facts.cgroupns_mode == "private" else [],
-        warnings=_warnings(limits),
+        security_options=_security_options(deps.facts),
+        warnings=_warnings(limits, deps.facts),
     )
     return msgspec.structs.replace(found, **limits)
 
@@ -196,8 +196,21 @@ _WARNINGS = {
 }
 
 
-def _warnings(limits: Mapping[str, bool]) -> list[str] | None:
-    return [text for name, text in _WARNINGS.items() if not limits[name]] or None
+def _warnings(limits: Mapping[str, bool], facts: HostFacts) -> list[str] | None:
+    found = [text for name, text in _WARNINGS.items() if not limits[name]]
+    if facts.has_seccomp and facts.seccomp_profile != BUILTIN:
+        found.append("WARNING: daemon is not using the default seccomp profile")
+    return found or None
+
+
+def _security_options(facts: HostFacts) -> list[str]:
+    """What holds containers in, in Docker's order."""
+    found = {
+        "name=apparmor": facts.has_apparmor,
+        f"name=seccomp,profile={facts.seccomp_profile}": facts.has_seccomp,
+        "name=cgroupns": facts.cgroupns_mode == "private",
+    }
+    return [name for name, is_on in found.items() if is_on]
 
 
 def _os_release() -> dict[str, str]:

@@ -18,10 +18,12 @@ NUMBERS = {name: number for number, name in enumerate(NAMES)}
 
 
 def mask(names: "list[str]") -> int:
-    """The bits of capability names; KeyError names one that does not exist."""
+    """The bits of capability names. What no kernel has cannot be given: a name that is not known adds nothing."""
     found = 0
     for name in names:
-        found |= 1 << NUMBERS[name]
+        number = NUMBERS.get(name)
+        if number is not None:
+            found |= 1 << number
     return found
 
 
@@ -32,6 +34,17 @@ def status_mask(field: str) -> int:
             if line.startswith(field.encode()):
                 return int(line.split()[1], 16)
     raise KeyError(field)
+
+
+def bounding() -> int:
+    """The bounding set, asked of the kernel itself: for where /proc may be anything."""
+    found = 0
+    for number in range(len(NAMES)):
+        try:
+            found |= syscalls.prctl(c.PR_CAPBSET_READ, number) << number
+        except OSError:
+            break  # EINVAL: an older kernel, which has no more of them
+    return found
 
 
 def drop_bounding(keep: int, current: int) -> None:

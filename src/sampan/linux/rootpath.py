@@ -12,9 +12,10 @@ from sampan.linux import constants as c
 from sampan.linux import syscalls
 
 
-def open_in_root(root_fd: int, unsafe_path: str, flags: int, *, mode: int = 0) -> int:
-    """Open `unsafe_path` inside the root; the errors of open(2)."""
-    return syscalls.openat2(root_fd, unsafe_path, flags, resolve=c.RESOLVE_IN_ROOT, mode=mode)
+def open_in_root(root_fd: int, unsafe_path: str, flags: int, *, mode: int = 0, follow: bool = True) -> int:
+    """Open `unsafe_path` inside the root; the errors of open(2). Without `follow` a link anywhere in it is ELOOP."""
+    resolve = c.RESOLVE_IN_ROOT if follow else c.RESOLVE_IN_ROOT | c.RESOLVE_NO_SYMLINKS
+    return syscalls.openat2(root_fd, unsafe_path, flags, resolve=resolve, mode=mode)
 
 
 def open_or_create_directory(root_fd: int, unsafe_path: str, *, mode: int = 0o755) -> int:
@@ -22,29 +23,25 @@ def open_or_create_directory(root_fd: int, unsafe_path: str, *, mode: int = 0o75
     try:
         return open_in_root(root_fd, unsafe_path, os.O_PATH | os.O_DIRECTORY)
     except FileNotFoundError:
-        parent, name = _split(unsafe_path)
-        if name in ("", ".", ".."):
-            raise
+        return create_directory(root_fd, unsafe_path, mode=mode)
+
+
+def create_directory(root_fd: int, unsafe_path: str, *, mode: int = 0o755) -> int:
+    """Make a directory that was found missing, with its parents; an O_PATH descriptor of it."""
+    parent, name = _split(unsafe_path)
+    if name in ("", ".", ".."):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), unsafe_path)
     parent_fd = open_or_create_directory(root_fd, parent, mode=mode)
     try:
         os.mkdir(name, mode, dir_fd=parent_fd)
     except FileExistsError:
         # A dangling link, or somebody was faster: only what resolves inside the root counts.
-        _create_link_target(root_fd, parent_fd, parent, name, mode)
+        target = _link_target(parent_fd, parent, name)
+        if target:
+            os.close(open_or_create_directory(root_fd, target, mode=mode))
     finally:
         os.close(parent_fd)
     return open_in_root(root_fd, unsafe_path, os.O_PATH | os.O_DIRECTORY)
-
-
-def _create_link_target(root_fd: int, parent_fd: int, parent: str, name: str, mode: int) -> None:
-    try:
-        target = os.readlink(name, dir_fd=parent_fd)
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            return
-        raise
-    where = target if target.startswith("/") else f"{parent}/{target}"
-    os.close(open_or_create_directory(root_fd, where, mode=mode))
 
 
 def open_or_create_file(root_fd: int, unsafe_path: str, *, mode: int = 0o644) -> int:
@@ -52,10 +49,34 @@ def open_or_create_file(root_fd: int, unsafe_path: str, *, mode: int = 0o644) ->
     try:
         return open_in_root(root_fd, unsafe_path, os.O_PATH)
     except FileNotFoundError:
-        parent, _ = _split(unsafe_path)
-    os.close(open_or_create_directory(root_fd, parent))
-    os.close(open_in_root(root_fd, unsafe_path, os.O_CREAT | os.O_WRONLY | os.O_NONBLOCK, mode=mode))
+        return create_file(root_fd, unsafe_path, mode=mode)
+
+
+def create_file(root_fd: int, unsafe_path: str, *, mode: int = 0o644) -> int:
+    """Make a file that was found missing, empty and with its parents; an O_PATH descriptor of it."""
+    parent, name = _split(unsafe_path)
+    parent_fd = open_or_create_directory(root_fd, parent)
+    try:
+        os.close(open_in_root(root_fd, unsafe_path, os.O_CREAT | os.O_WRONLY | os.O_NONBLOCK, mode=mode))
+    except FileNotFoundError:
+        target = _link_target(parent_fd, parent, name)
+        if not target:
+            raise
+        return create_file(root_fd, target, mode=mode)
+    finally:
+        os.close(parent_fd)
     return open_in_root(root_fd, unsafe_path, os.O_PATH)
+
+
+def _link_target(parent_fd: int, parent: str, name: str) -> str:
+    """Where a link leads, from the root; "" when it is none."""
+    try:
+        target = os.readlink(name, dir_fd=parent_fd)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):
+            return ""
+        raise
+    return target if target.startswith("/") else f"{parent}/{target}"
 
 
 def _split(path: str) -> "tuple[str, str]":

@@ -166,7 +166,7 @@ def set_no_ipv6_address(index: int) -> Message:
 
 
 def move_link(index: int, netns_fd: int, name: str) -> Message:
-    """Move an interface to another network namespace under a name, in one step: it is down and without addresses."""
+    """Move an interface to another network namespace and give it a name there; it is down then, without addresses."""
     payload = _LINK.pack(0, 0, index, 0, 0) + u32(IFLA_NET_NS_FD, netns_fd) + text(IFLA_IFNAME, name)
     return Message(RTM_NEWLINK, 0, payload)
 

@@ -1,8 +1,8 @@
-"""When, where and as what a process runs: CPU and I/O scheduling, affinity, NUMA memory, personality.
+"""When, where and as what a process runs: CPU and I/O scheduling, NUMA memory, personality.
 
 As in `linux.syscalls`, the functions have the names of their man pages, retry EINTR, raise OSError and choose nothing;
-`pid` 0 is the calling thread. Masks are bytes: bit n of byte m stands for CPU or node 8 m + n, and their length is a
-multiple of 8.
+`pid` 0 is the calling thread. Masks are bytes: bit n of byte m stands for node 8 m + n, and their length is a multiple
+of 8.
 
 Units       Runtime, deadline and period in nanoseconds.
 """
@@ -101,11 +101,6 @@ def sched_getattr(pid: int) -> SchedulerAttributes:
     return SchedulerAttributes(
         policy, flags=flags, nice=nice, priority=priority, runtime_ns=runtime, deadline_ns=deadline, period_ns=period
     )
-
-
-def sched_setaffinity(pid: int, mask: bytes) -> None:
-    """sched_setaffinity(2); unlike Python's, with a ready mask, which may name CPUs that there are not."""
-    call("sched_setaffinity", pid, ctypes.c_ulong(len(mask)), mask)
 
 
 def ioprio_set(which: int, who: int, *, priority_class: int, level: int) -> None:

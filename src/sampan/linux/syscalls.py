@@ -116,9 +116,14 @@ def move_mount(from_fd: int, to_fd: int) -> None:
     _call("move_mount", from_fd, b"", to_fd, b"", flags)
 
 
-def mount_setattr(fd: int, flags: int, *, attr_set: int = 0, attr_clr: int = 0, propagation: int = 0) -> None:
-    """mount_setattr(2), Linux 5.12, on an open mount; AT_RECURSIVE in `flags` reaches the mounts below."""
-    attr = MountAttr(attr_set, attr_clr, propagation, 0)
+def mount_setattr(
+    fd: int, flags: int, *, attr_set: int = 0, attr_clr: int = 0, propagation: int = 0, userns_fd: int = 0
+) -> None:
+    """mount_setattr(2), Linux 5.12, on an open mount; AT_RECURSIVE in `flags` reaches the mounts below.
+
+    `userns_fd` belongs to MOUNT_ATTR_IDMAP.
+    """
+    attr = MountAttr(attr_set, attr_clr, propagation, userns_fd)
     _call("mount_setattr", fd, b"", flags | c.AT_EMPTY_PATH, ctypes.byref(attr), _long(ctypes.sizeof(attr)))
 
 
@@ -172,6 +177,11 @@ def setdomainname(name: str) -> None:
     """setdomainname(2)."""
     text = os.fsencode(name)
     _call("setdomainname", text, _long(len(text)))
+
+
+def sched_setaffinity(pid: int, mask: bytes) -> None:
+    """sched_setaffinity(2); unlike Python's, with a ready mask, which may name CPUs that there are not."""
+    _call("sched_setaffinity", pid, _long(len(mask)), mask)
 
 
 def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> int:

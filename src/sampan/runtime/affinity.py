@@ -6,7 +6,7 @@ Errors      StageError in runc's words; ValueError for a list.
 Spec        runtime-spec 1.2.1, config.md "Linux Process", execCPUAffinity.
 """
 
-from sampan.linux.scheduling import sched_setaffinity
+from sampan.linux.syscalls import sched_setaffinity
 from sampan.runtime.restrict import StageError
 
 TYPE_CHECKING = False

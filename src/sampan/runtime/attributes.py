@@ -10,8 +10,6 @@ Errors      StageError, in runc's words; for a deadline that the kernel refuses 
 Spec        runtime-spec 1.3, config.md "Linux Process", config-linux.md "Personality", "Memory policy".
 """
 
-import ctypes
-
 from sampan.linux import syscalls
 
 TYPE_CHECKING = False
@@ -30,6 +28,17 @@ def inherit(process: "Json", container_process: "Json") -> "Json":
     """The process of an exec, with what it leaves to the container's."""
     found = {name: container_process[name] for name in INHERITED if container_process.get(name)}
     return found | {name: value for name, value in process.items() if value or name not in found}
+
+
+def load(process: "Json", linux: "Json") -> None:
+    """Import what `apply` will need: in a container's root there is nothing to import from."""
+    if process.get("scheduler") is not None:
+        __import__("sampan.runtime.scheduler")
+    if process.get("execCPUAffinity"):
+        __import__("sampan.runtime.affinity")
+    asked = process.get("ioPriority"), linux.get("memoryPolicy"), linux.get("personality")
+    if any(value is not None for value in asked):
+        __import__("sampan.runtime.policies")
 
 
 def apply(process: "Json", linux: "Json", *, is_exec: bool = False) -> None:
@@ -64,7 +73,7 @@ def _set_affinity(wanted: "Json | None") -> None:
     try:
         # Every CPU that the cgroup allows, whatever the runtime's caller is bound to: an affinity from before the
         # move into the cgroup would stay (crun, OCPBUGS-15102).
-        syscalls.call("sched_setaffinity", 0, ctypes.c_ulong(len(_EVERY_CPU)), _EVERY_CPU)
+        syscalls.sched_setaffinity(0, _EVERY_CPU)
     except OSError:
         # Where that is forbidden the process keeps what it inherited, as runc's do.
         return

@@ -1,21 +1,28 @@
-"""Filling a new volume with what the image has at its place (Docker's copy-up on first use).
+"""Filling a new volume, or a tmpfs, with what the image has at its place (Docker's copy-up on first use).
 
-Runs in a container's first process, inside its root, with the volume still a detached mount: both sides are
-descriptors, nothing is followed, and the container's own processes do not exist yet.
+Runs in a container's first process while the root is made: both sides are descriptors, nothing is followed, and the
+container's own processes do not exist yet.
+
+Left out    Extended attributes that the target's file system does not have or that take more rights than there are (in
+            a user namespace), and there device nodes, too.
 """
 
+import errno
 import os
 import stat
 
 _PIECE_BYTES = 1 << 24
 
 
-def fill(source_fd: int, volume_fd: int) -> None:
+def fill(source_fd: int, volume_fd: int, *, with_mode: bool = True) -> None:
     """Copy the content of one directory into another if that is empty, and give it the first one's owner and mode."""
     if os.listdir(volume_fd):
         return
     links: dict[tuple[int, int], str] = {}
+    mode = stat.S_IMODE(os.fstat(volume_fd).st_mode)
     _copy_directory(source_fd, volume_fd, "", volume_fd, links)
+    if not with_mode:
+        os.fchmod(volume_fd, mode)
 
 
 def _copy_directory(
@@ -50,9 +57,16 @@ def _copy_entry(
     elif stat.S_ISLNK(found.st_mode):
         os.symlink(os.readlink(name, dir_fd=source_fd), name, dir_fd=target_fd)
         _own(name, target_fd, found)
-    else:
-        os.mknod(name, found.st_mode, found.st_rdev, dir_fd=target_fd)
+    elif _make_node(target_fd, name, found):
         _own(name, target_fd, found)
+
+
+def _make_node(target_fd: int, name: str, found: os.stat_result) -> bool:
+    try:
+        os.mknod(name, found.st_mode, found.st_rdev, dir_fd=target_fd)
+    except PermissionError:
+        return False
+    return True
 
 
 def _copy_file(source_fd: int, target_fd: int, name: str, found: os.stat_result) -> None:
@@ -74,8 +88,16 @@ def _copy_attributes(found: os.stat_result, source_fd: int, target_fd: int) -> N
     os.fchmod(target_fd, stat.S_IMODE(found.st_mode))
     for key in os.listxattr(source_fd):
         if not key.startswith("trusted.overlay."):
-            os.setxattr(target_fd, key, os.getxattr(source_fd, key))
+            _copy_attribute(source_fd, target_fd, key)
     os.utime(target_fd, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _copy_attribute(source_fd: int, target_fd: int, key: str) -> None:
+    try:
+        os.setxattr(target_fd, key, os.getxattr(source_fd, key))
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.EPERM):
+            raise
 
 
 def _own(name: str, folder_fd: int, found: os.stat_result) -> None:

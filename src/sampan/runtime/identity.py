@@ -23,7 +23,7 @@ class IdentityError(Exception):
 class Identity:
     """Numeric user, group and supplementary groups, and the home directory."""
 
-    __slots__ = ("gid", "groups", "home", "uid", "umask")
+    __slots__ = ("gid", "groups", "home", "keeps_groups", "uid", "umask")
 
     def __init__(self, uid: int, gid: int, groups: "list[int]", home: str, *, umask: int = 0o022) -> None:
         self.uid = uid
@@ -31,6 +31,7 @@ class Identity:
         self.groups = groups
         self.home = home
         self.umask = umask
+        self.keeps_groups = False
 
 
 def look_up(root_fd: int, text: str, groups: "list[str]") -> Identity:

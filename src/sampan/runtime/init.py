@@ -46,6 +46,10 @@ else:
     import _signal as signal  # the same functions without the enums around them
 
 
+# crun's annotation, of which podman makes use (--group-add keep-groups).
+KEEP_GROUPS = "run.oci.keep_original_groups"
+
+
 def report(sync: socket.socket, error: Exception) -> None:
     """Tell the supervisor why there will be no execve."""
     code = error.exit_code if isinstance(error, StageError) else restrict.FAILED
@@ -106,15 +110,16 @@ def _run(stage: Stage) -> None:
     identity = _identity(stage)
     restrict.enter_directory(stage.root.fd, process.get("cwd") or "/", create=orders.create_cwd)
     terminal.take_stdio(stdio, is_terminal=stage.stdio is None)
-    terminal.own_stdio(identity.uid)
+    terminal.own_stdio(identity.uid, identity.gid)
     os.umask(identity.umask)
     os.close(stage.root.fd)
     if not orders.no_new_keyring:
         syscalls.join_session_keyring(f"_ses.{orders.id}")
-    attributes.apply(process, spec["linux"])
-    restrict.restrict(process, identity, stage.sync, orders.filter, dies_with_parent=bool(orders.exec_dir))
     environment = with_home(process.get("env") or [], identity.home)
     program = restrict.find_program(process["args"], environment)
+    restrict.keep_fds(orders.preserved_fds)
+    attributes.apply(process, spec["linux"])
+    restrict.restrict(process, identity, stage.sync, orders.filter, dies_with_parent=bool(orders.exec_dir))
     message.send(stage.sync, {"event": "ready"})
     _run_hooks(spec, "startContainer", stage.wait_for_go(), environment)
     if (spec.get("annotations") or {}).get(reaper.ANNOTATION):
@@ -125,14 +130,15 @@ def _run(stage: Stage) -> None:
         environment,
         stage.sync,
         filter=restrict.late_filter(process, orders.filter),
-        preserved_fds=orders.preserved_fds,
     )
 
 
 def _identity(stage: Stage) -> Identity:
     orders = stage.orders
     if orders.user is None:
-        return of_numbers(stage.root.fd, stage.spec["process"].get("user") or {})
+        found = of_numbers(stage.root.fd, stage.spec["process"].get("user") or {})
+        found.keeps_groups = (stage.spec.get("annotations") or {}).get(KEEP_GROUPS) == "1"
+        return found
     try:
         return look_up(stage.root.fd, orders.user, orders.groups)
     except IdentityError as error:
@@ -155,8 +161,9 @@ def _run_hooks(
     if found:
         from sampan.runtime import hooks  # there already: `Stage` has seen to it
 
+        directory = "" if environment else event["state"]["bundle"]
         try:
-            hooks.run(found, event["state"], kind=kind, log=_unheard, environment=environment)
+            hooks.run(found, event["state"], kind=kind, log=_unheard, environment=environment, directory=directory)
         except hooks.HookError as error:
             raise StageError(str(error)) from error
 

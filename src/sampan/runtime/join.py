@@ -105,18 +105,20 @@ def _run(stage: JoinStage) -> None:
     restrict.enter_directory(root_fd, process.get("cwd") or "/", create=False)
     stdio = stage.stdio or _terminal(stage, root_fd)
     terminal.take_stdio(stdio, is_terminal=stage.stdio is None)
-    terminal.own_stdio(identity.uid)
+    terminal.own_stdio(identity.uid, identity.gid)
     os.umask(identity.umask)
     os.close(root_fd)
-    attributes.apply(process, stage.linux, is_exec=True)
-    restrict.restrict(process, identity, stage.sync, stage.filter, dies_with_parent=stage.dies_with_parent)
     environment = with_home(process.get("env") or [], identity.home)
     program = restrict.find_program(process["args"], environment)
+    restrict.keep_fds(stage.preserved_fds)
+    attributes.apply(process, stage.linux, is_exec=True)
+    restrict.restrict(process, identity, stage.sync, stage.filter, dies_with_parent=stage.dies_with_parent)
     late = restrict.late_filter(process, stage.filter)
-    restrict.execute(program, process["args"], environment, stage.sync, filter=late, preserved_fds=stage.preserved_fds)
+    restrict.execute(program, process["args"], environment, stage.sync, filter=late)
 
 
 def _prepare_on_host(stage: JoinStage) -> None:
+    attributes.load(stage.process, stage.linux)
     attributes.set_initial_affinity(stage.process)
     for fd in stage.cgroup.entry_fds() if stage.cgroup else ():
         os.write(fd, ENTER_CGROUP)

@@ -75,9 +75,12 @@ def _move(here: netlink.Socket, there: netlink.Socket, name: str, new_name: str,
     if link is None:
         text = os.strerror(errno.ENODEV).lower()
         raise StageError(f"link not found for interface {name} on runtime namespace: {text}")
+    what = f"fail to move network device {name} to network namespace"
+    if rtnetlink.find_link(there, new_name) is not None:
+        # The kernel moves first and renames then: a name that is taken would leave the device there under the old one.
+        raise StageError(f"{what}: {os.strerror(errno.EEXIST).lower()}")
     # Before it is moved: the kernel takes them off.
     addresses = _attempt(f"fail to get ip addresses of {name}", rtnetlink.list_raw_addresses, here, link.index)
-    what = f"fail to move network device {name} to network namespace"
     _attempt(what, here.request, [rtnetlink.move_link(link.index, netns_fd, new_name)])
     # Its number may be another one there.
     moved = rtnetlink.find_link(there, new_name)

@@ -65,7 +65,8 @@ def _see_off(stage: "Stage", pid: int, pidfd: int, gate: int, *, is_joined: bool
         ground.amend(stage.orders.exec_dir, pid)
     if stage.namespaces.new & c.CLONE_NEWUSER and not is_joined:
         try:
-            write_mappings(pid, linux.get("uidMappings") or [], linux.get("gidMappings") or [])
+            uids, gids = linux.get("uidMappings"), linux.get("gidMappings")
+            write_mappings(pid, uids or default_mapping(os.geteuid()), gids or default_mapping(os.getegid()))
         except OSError as error:
             raise StageError(f"write id mappings: {error.strerror or error}") from error
     os.write(gate, b"1")
@@ -95,6 +96,13 @@ def may_set_groups() -> bool:
         return os.read(fd, 16).strip() != b"deny"
     finally:
         os.close(fd)
+
+
+def default_mapping(own: int) -> "list[dict[str, Any]]":
+    """Where a config asks for a user namespace and maps nothing: every id to itself, for a user only his own to 0."""
+    if own == 0:
+        return [{"containerID": 0, "hostID": 0, "size": 0xFFFFFFFF}]
+    return [{"containerID": 0, "hostID": own, "size": 1}]
 
 
 def write_mappings(pid: int, uids: "list[dict[str, Any]]", gids: "list[dict[str, Any]]") -> None:

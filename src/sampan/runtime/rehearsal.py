@@ -44,7 +44,7 @@ def _as_init(orders: InitOrders) -> None:
     identity.resolve(orders.user or "", orders.groups, _PASSWD, _GROUP)
     for names in (process.get("capabilities") or {}).values():
         capabilities.mask(names)
-    capabilities.status_mask("CapBnd")
+    capabilities.bounding()
     root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     os.close(open_in_root(root_fd, "/", os.O_PATH))
     os.close(root_fd)

@@ -3,6 +3,7 @@
 The same for a container's first process and for one that joins it (exec). When `restrict` begins, the process is in all
 its namespaces and its root is the container's.
 
+Before      `find_program`, `keep_fds`: a filter of older days knows none of the system calls that these take.
 Order       rlimits; seccomp, if without no_new_privs; bounding set; groups, gid, uid; the other capability sets;
             no_new_privs; parent-death signal (a change of credentials clears it, prctl(2)); then the caller may wait;
             seccomp with no_new_privs, and `execute` replaces the process.
@@ -87,7 +88,7 @@ def restrict(
     if filter is not None and not no_new_privileges:
         filter.load(sync)  # now or never: without no_new_privs it takes CAP_SYS_ADMIN
     sets = {name: capabilities.mask(names or []) for name, names in (process.get("capabilities") or {}).items()}
-    bound = capabilities.status_mask("CapBnd")
+    bound = capabilities.bounding()
     sets = {name: bits & bound for name, bits in sets.items()}
     if process.get("capabilities") is not None:
         capabilities.drop_bounding(sets.get("bounding", 0), bound)
@@ -112,7 +113,7 @@ def late_filter(process: "dict[str, Any]", filter: "Filter | None") -> "Filter |
 
 
 def _become(identity: Identity, sets: "dict[str, int]") -> None:
-    if identity.groups or os.getgroups():
+    if not identity.keeps_groups and (identity.groups or os.getgroups()):
         os.setgroups(identity.groups)
     os.setresgid(identity.gid, identity.gid, identity.gid)
     if identity.uid:
@@ -160,6 +161,16 @@ def _check(name: str, path: str) -> None:
         raise StageError(f'exec: "{name}": permission denied', CANNOT_RUN)
 
 
+def keep_fds(count: int = 0) -> None:
+    """Nothing but descriptors 0 to 2, and `count` after them, will survive execve."""
+    syscalls.close_range(3 + count, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
+    for fd in range(3, 3 + count):
+        try:
+            os.set_inheritable(fd, True)
+        except OSError:
+            continue  # there is none of that number
+
+
 def default_signals() -> None:
     """Undo what an interpreter does to signals: nothing ignored, nothing blocked."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
@@ -174,12 +185,8 @@ def execute(
     sync: "socket.socket",
     *,
     filter: "Filter | None" = None,
-    preserved_fds: int = 0,
 ) -> None:
-    """execve(2) with nothing but descriptors 0 to 2 and so many after them; returns only by raising StageError."""
-    syscalls.close_range(3 + preserved_fds, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
-    for fd in range(3, 3 + preserved_fds):
-        os.set_inheritable(fd, True)
+    """execve(2); returns only by raising StageError. Which descriptors go along: `keep_fds`."""
     pairs = {}
     for text in environment:
         name, _, value = text.partition("=")

@@ -1,22 +1,27 @@
 """A container's root, planned from the OCI config and carried out by its first process.
 
-Order       1. `Step.prepare`: descriptors of everything that comes from the host (bind sources), in the host's view
+Order       1. `Step.share` and `Step.prepare`: descriptors of everything that comes from the host (bind sources)
             2. `mount_root`: the root, on some directory of a mount namespace of the process's own
             3. `Step.execute`: mounts, nodes and links, resolved by the kernel inside the new root
             4. read-only and masked paths, a read-only root
             5. `enter_root`: pivot_root(2); no name leads to the host any more
-Spec        runtime-spec 1.2, config.md "Mounts", config-linux.md "Default Devices", "Masked Paths".
+Without     a mount namespace nothing is mounted at all, for it would be on the host: nodes are made, the root is entered
+            with chroot(2).
+Spec        runtime-spec 1.2, config.md "Mounts", config-linux.md "Default Devices", "Masked Paths", "Rootfs Mount
+            Propagation".
 """
 
 import errno
 import os
-import stat
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.linux.mount import CHDIR, PROPAGATION, Mount, parse_options
+from sampan.linux.mount import CHDIR, IDMAP, PROPAGATION, TMPCOPYUP, Mount, parse_options
+from sampan.runtime.binds import Bind, Remount
 from sampan.runtime.cgroupmount import CgroupMount
-from sampan.runtime.steps import Bind, FileSystem, Mask, Nodes, ReadOnly, ReadOnlyAgain, Step, Sysctl
+from sampan.runtime.masking import Mask, ReadOnly, ReadOnlyAgain
+from sampan.runtime.nodes import Nodes, clean, nodes
+from sampan.runtime.steps import FileSystem, Step, Sysctl, set_propagation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,83 +29,148 @@ if TYPE_CHECKING:
 
     from sampan.runtime.namespaces import Namespaces
 
-DEFAULT_NODES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
-
 
 def plan(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "list[Step]":
     """The steps for an OCI config, in order; pure. `cgroup_folders`: controller to directory, "" for version 2."""
     linux = spec.get("linux") or {}
-    has_cgroup_ns = any(ns["type"] == "cgroup" and not ns.get("path") for ns in linux.get("namespaces") or [])
-    steps: list[Step] = []
-    again: list[Step] = []
-    for found in spec.get("mounts") or []:
-        kind = found.get("type") or ""
-        mount = Mount(kind, found.get("source") or "", found["destination"], list(found.get("options") or []))
-        options = parse_options(mount.options)
-        if kind == "cgroup":
-            steps.append(CgroupMount(mount, cgroup_folders, has_namespace=has_cgroup_ns))
-        elif kind == "bind" or options.flags & c.MS_BIND:
-            steps.append(Bind(mount))
-        else:
-            steps.append(FileSystem(mount))
-            if kind == "tmpfs" and options.flags & c.MS_RDONLY:
-                again.append(ReadOnlyAgain(mount.target, options.flags & (c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC)))
-            if mount.target == "/dev":
-                steps.append(Nodes(_nodes(linux.get("devices") or [])))
+    kinds = {space["type"] for space in linux.get("namespaces") or ()}
+    if "mount" not in kinds:
+        return [_nodes(linux, in_user_namespace="user" in kinds)]
+    steps, again = plan_mounts(spec, cgroup_folders)
+    if not any(isinstance(step, Bind) and step.mount.target == "/dev" for step in steps):
+        steps.append(_nodes(linux, in_user_namespace="user" in kinds))
     steps += [Sysctl(name, str(value)) for name, value in (linux.get("sysctl") or {}).items()]
     if linux.get("readonlyPaths"):
         steps.append(ReadOnly(linux["readonlyPaths"]))
     if linux.get("maskedPaths"):
         steps.append(Mask(linux["maskedPaths"]))
     if (spec.get("root") or {}).get("readonly"):
-        again.append(ReadOnlyAgain("/", 0))
+        again.append(ReadOnlyAgain("/"))
     return steps + again
 
 
-def _nodes(devices: "list[dict[str, Any]]") -> "list[tuple[str, int, int, int, int, int]]":
-    kinds = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
-    found = []
-    for device in devices:
-        mode = kinds[device["type"]] | (device.get("fileMode") or 0o666) & 0o7777
-        numbers = device.get("major", 0), device.get("minor", 0)
-        found.append((device["path"], mode, *numbers, device.get("uid") or 0, device.get("gid") or 0))
-    named = {path for path, *_ in found}
-    usual = [(f"/dev/{name}", stat.S_IFCHR | 0o666, major, minor, 0, 0) for name, major, minor in DEFAULT_NODES]
-    return [node for node in usual if node[0] not in named] + found
+def plan_mounts(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "tuple[list[Step], list[Step]]":
+    """The steps for the mounts of a config alone, and what makes some of them read-only when all are filled."""
+    linux = spec.get("linux") or {}
+    kinds = {space["type"] for space in linux.get("namespaces") or ()}
+    steps: list[Step] = []
+    again: list[Step] = []
+    for found in spec.get("mounts") or ():
+        kind, target = found.get("type") or "", clean(found["destination"])
+        mount = Mount(kind, found.get("source") or "", target, list(found.get("options") or ()))
+        options = parse_options(mount.options)
+        if options.flags & c.MS_REMOUNT:
+            steps.append(Remount(mount, options))
+        elif kind == "bind" or options.flags & c.MS_BIND:
+            bind = Bind(mount, options, in_user_namespace="user" in kinds)
+            if options.ours or "uidMappings" in found or "gidMappings" in found:
+                from sampan.runtime import idmap
+
+                bind.id_map = idmap.of_mount(found, options.ours, linux)
+            steps.append(bind)
+        elif kind == "cgroup":
+            steps.append(CgroupMount(mount, cgroup_folders, has_namespace="cgroup" in kinds))
+        else:
+            steps.append(_file_system(mount, options))
+            if options.fresh_flags & c.MS_RDONLY and (kind == "tmpfs" or target == "/dev"):
+                again.append(ReadOnlyAgain(target))
+    return steps, again
 
 
-def mount_root(mounts: "list[Mount]", staging: str) -> None:
-    """Mount the root on the directory `staging` of this process's own mount namespace."""
+def _file_system(mount: Mount, options: "Any") -> FileSystem:
+    if TMPCOPYUP not in options.ours:
+        return FileSystem(mount, options)
+    from sampan.runtime.tmpcopyup import FilledTmpfs
+
+    return FilledTmpfs(mount, options)
+
+
+def _nodes(linux: "dict[str, Any]", *, in_user_namespace: bool) -> Nodes:
+    found = nodes(linux.get("devices") or [])
+    if not in_user_namespace:
+        return Nodes(found)
+    from sampan.runtime.boundnodes import BoundNodes
+    from sampan.runtime.idmap import triples
+
+    return BoundNodes(found, uids=triples(linux.get("uidMappings")), gids=triples(linux.get("gidMappings")))
+
+
+def mount_root(mounts: "list[Mount]", staging: str, *, is_slave: bool = False) -> None:
+    """Mount the root on the directory `staging` of this process's own mount namespace.
+
+    `is_slave`: what the host mounts below the root's source is to appear in it.
+    """
     for mount in mounts:
         options = parse_options(mount.options)
-        for word in options.ours:
-            if word.startswith(CHDIR):
-                os.chdir(word.removeprefix(CHDIR))
+        folder, id_map = _own_words(options.ours)
+        if id_map:
+            _enter_mapped(folder, id_map, staging)
+        elif folder:
+            os.chdir(folder)
         target = staging if not mount.target else f"{staging}/{mount.target}"
         if mount.type == "bind" or options.flags & c.MS_BIND:
             syscalls.mount(mount.source, target, "", c.MS_BIND | options.flags & c.MS_REC)
             if options.flags & ~(c.MS_BIND | c.MS_REC):
                 syscalls.mount("", target, "", c.MS_REMOUNT | c.MS_BIND | options.flags)
-            if options.propagation:
-                syscalls.mount("", target, "", options.propagation)
-        else:
+            for kind in [c.MS_SLAVE | c.MS_REC] if is_slave else options.propagation:
+                syscalls.mount("", target, "", kind)
+            continue
+        try:
             syscalls.mount(mount.source or mount.type, target, mount.type, options.flags, options.data)
+        except OSError as error:
+            if id_map and error.errno == errno.EINVAL:
+                text = f"{mount.type} on idmapped layers: invalid argument (Linux 5.19 is needed)"
+                raise OSError(error.errno, text) from error
+            raise
+
+
+def _own_words(words: "list[str]") -> "tuple[str, str]":
+    folder = id_map = ""
+    for word in words:
+        if word.startswith(CHDIR):
+            folder = word.removeprefix(CHDIR)
+        elif word.startswith(IDMAP):
+            id_map = word.removeprefix(IDMAP)
+    return folder, id_map
+
+
+def _enter_mapped(folder: str, id_map: str, staging: str) -> None:
+    """Go into `folder` as it is seen through id mappings: in a mount of its own, which the root will then cover."""
+    from sampan.runtime import idmap
+
+    tree = syscalls.open_tree(c.AT_FDCWD, folder, c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC)
+    try:
+        idmap.parse(id_map).apply(tree)
+        # overlayfs takes layers only from mounts that are in somebody's namespace.
+        place = os.open(staging, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        syscalls.move_mount(tree, place)
+        os.close(place)
+        os.fchdir(tree)
+    finally:
+        os.close(tree)
 
 
 def propagation_of_host(spec: "dict[str, Any]") -> int:
     """How the host's mounts are tied to their copies in the container's mount namespace (mount_namespaces(7))."""
     word = (spec.get("linux") or {}).get("rootfsPropagation")
     if word:
-        return PROPAGATION[word] & ~c.MS_REC
+        kind = PROPAGATION[word] & ~c.MS_REC
+        # From an unbindable mount no root could be made; it is the container's root that is to be so.
+        return c.MS_PRIVATE if kind == c.MS_UNBINDABLE else kind
     for mount in spec.get("mounts") or []:
         if any(option.endswith(("slave", "shared")) for option in mount.get("options") or []):
             return c.MS_SLAVE
     return c.MS_PRIVATE
 
 
-def is_private(spec: "dict[str, Any]") -> bool:
-    """Whether nothing that is mounted in the copies can be seen on the host."""
-    return propagation_of_host(spec) == c.MS_PRIVATE
+def is_shared(spec: "dict[str, Any]") -> bool:
+    """Whether what is mounted in the copies can be seen on the host."""
+    return propagation_of_host(spec) == c.MS_SHARED
+
+
+def is_slave(spec: "dict[str, Any]") -> bool:
+    """Whether the root is to show what the host mounts below it."""
+    return (spec.get("linux") or {}).get("rootfsPropagation") in ("slave", "rslave")
 
 
 def make_parent_private(path: str) -> None:
@@ -116,19 +186,36 @@ def make_parent_private(path: str) -> None:
             path = os.path.dirname(path)
 
 
+def has_mounts(spaces: "Namespaces") -> bool:
+    """Whether the container has, or joins, a mount namespace other than the host's."""
+    return bool(spaces.new & c.CLONE_NEWNS) or "mount" in spaces.paths
+
+
 def enter_root(root_fd: int, spec: "dict[str, Any]", spaces: "Namespaces", *, no_pivot: bool = False) -> None:
     """Make the mount that `root_fd` stands for the root, and let go of the old one."""
     os.fchdir(root_fd)
-    if not (spaces.new & c.CLONE_NEWNS or "mount" in spaces.paths):
+    if not has_mounts(spaces):
         os.chroot(".")
-    elif no_pivot:
-        syscalls.mount(".", "/", "", c.MS_MOVE)
-        os.chroot(".")
+        os.chdir("/")
+        return
+    if no_pivot:
+        from sampan.runtime import nopivot
+
+        nopivot.enter(root_fd)
     else:
-        # Both on ".": the old root ends up below the new one and goes with a lazy unmount (pivot_root(2), "NOTES").
-        syscalls.pivot_root(".", ".")
-        syscalls.umount2(".", c.MNT_DETACH)
+        _pivot(reaches_host=is_shared(spec) or "mount" in spaces.paths)
     os.chdir("/")
     word = (spec.get("linux") or {}).get("rootfsPropagation")
     if word:
         syscalls.mount("", "/", "", PROPAGATION[word])
+
+
+def _pivot(*, reaches_host: bool) -> None:
+    old_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if reaches_host else -1
+    # Both on ".": the old root ends up below the new one and goes with a lazy unmount (pivot_root(2), "NOTES").
+    syscalls.pivot_root(".", ".")
+    if old_fd >= 0:
+        # Else the host's own mounts would be unmounted with their copies.
+        set_propagation(old_fd, [c.MS_SLAVE | c.MS_REC])
+        os.close(old_fd)
+    syscalls.umount2(".", c.MNT_DETACH)

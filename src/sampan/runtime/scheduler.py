@@ -1,11 +1,15 @@
 """`process.scheduler`: CPU scheduling of a process, and why the kernel refuses some of it.
 
 Errors      StageError, in runc's words; for a deadline that the kernel refuses in crun's, which tell why.
-Units       Runtime, deadline and period in nanoseconds.
+Realtime    Where the kernel divides realtime among cpu cgroups (version 1, CONFIG_RT_GROUP_SCHED) a new cgroup has none
+            and SCHED_FIFO and SCHED_RR are not to be had in it: `with_budget` asks for a little when the config does
+            not say how much.
+Units       Runtime, deadline and period in nanoseconds; a cgroup's budget in microseconds.
 Spec        runtime-spec 1.1, config.md "Linux Process", scheduler; sched(7), sched_setattr(2).
 """
 
 import errno
+import os
 import struct
 
 from sampan.linux import scheduling as s
@@ -37,6 +41,7 @@ SCHEDULER_FLAGS = {
 }
 
 _DEADLINE_MIN_NS, _DEADLINE_MAX_NS = 1024, 1 << 63  # sched(7)
+_BUDGET_US = 20_000  # of a second: many such containers fit into the 95 % that the machine gives away (sched(7))
 
 
 def set_scheduler(scheduler: "Json", *, has_cpuset: bool = False) -> None:
@@ -53,6 +58,26 @@ def set_scheduler(scheduler: "Json", *, has_cpuset: bool = False) -> None:
         raise StageError(f"error setting scheduler: {_reason(error)}") from error
     except struct.error as error:
         raise StageError(f"error setting scheduler: {error}") from error
+
+
+def with_budget(process: "Json", resources: "Json", cpu_folder: str) -> "Json":
+    """The resources, with a realtime budget if the process cannot do without; `cpu_folder` is its cgroup's, or ""."""
+    policy = (process.get("scheduler") or {}).get("policy")
+    cpu = resources.get("cpu") or {}
+    if policy not in ("SCHED_FIFO", "SCHED_RR") or cpu.get("realtimeRuntime") or not cpu_folder:
+        return resources
+    parent = os.path.dirname(cpu_folder)
+    if _number(f"{parent}/cpu.rt_runtime_us") <= 0 or _number(f"{cpu_folder}/cpu.rt_runtime_us") > 0:
+        return resources
+    return resources | {"cpu": cpu | {"realtimeRuntime": _BUDGET_US}}
+
+
+def _number(path: str) -> int:
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read())
+    except OSError:
+        return 0
 
 
 def scheduler_attributes(scheduler: "Json") -> s.SchedulerAttributes:

@@ -12,7 +12,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import ground, message, namespaces, rebirth, rootfs, terminal
+from sampan.runtime import attributes, ground, message, namespaces, rebirth, rootfs, terminal
 from sampan.runtime.cgroup.detect import cgroup_for
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.restrict import StageError, set_rlimits
@@ -62,6 +62,7 @@ class Stage:
         self.has_cgroup_ns = bool(self.namespaces.new & c.CLONE_NEWCGROUP)
         self._task_fds: list[int] = []
         self.root = Root(self.enter_cgroup)
+        attributes.load(self.spec.get("process") or {}, linux)
         if self.spec.get("hooks"):
             __import__("sampan.runtime.hooks")  # later there is no file system to import it from
 
@@ -79,6 +80,8 @@ class Stage:
         if self.namespaces.in_user_namespace:
             # From inside no hard limit can be raised.
             set_rlimits((self.spec.get("process") or {}).get("rlimits") or [])
+        for step in self.steps:
+            attempt(step, step.share)
         namespaces.join(self.namespace_fds, "mount")
         if self.namespaces.new & c.CLONE_NEWNS:
             syscalls.unshare(c.CLONE_NEWNS)
@@ -95,18 +98,28 @@ class Stage:
                 message.send(self.sync, {"event": "prepared"}, [listener.fileno()])
                 listener.close()
             if orders.cgroup_manager == "cgroupfs":
-                ground.limit(self.cgroup, (self.spec.get("linux") or {}).get("resources") or {})
+                ground.limit(self.cgroup, self._resources())
                 # Opened while the hierarchies are in sight; version 2 is joined at birth.
                 self._task_fds = [] if self.cgroup.version == 2 else self.cgroup.entry_fds()
         except OSError as error:
             raise StageError(f"{error.strerror}: {error.filename}" if error.filename else str(error)) from error
 
+    def _resources(self) -> "dict[str, Any]":
+        found: dict[str, Any] = (self.spec.get("linux") or {}).get("resources") or {}
+        process = self.spec.get("process") or {}
+        if process.get("scheduler"):
+            from sampan.runtime import scheduler
+
+            return scheduler.with_budget(process, found, self.cgroup.folders.get("cpu", ""))
+        return found
+
     def _mount_root(self) -> None:
         staging = self.orders.staging
         try:
-            if self.namespaces.new & c.CLONE_NEWNS and not rootfs.is_private(self.spec):
+            if self.namespaces.new & c.CLONE_NEWNS and rootfs.is_shared(self.spec):
                 rootfs.make_parent_private(staging)
-            rootfs.mount_root(self.orders.rootfs, staging)
+            if rootfs.has_mounts(self.namespaces):
+                rootfs.mount_root(self.orders.rootfs, staging, is_slave=rootfs.is_slave(self.spec))
             os.chdir(staging)
         except OSError as error:
             raise StageError(f"mount root {staging}: {(error.strerror or str(error)).lower()}") from error
@@ -124,6 +137,11 @@ class Stage:
 
     def build(self) -> None:
         """Namespaces, names, mounts; afterwards all is in place and `enter_root` may follow."""
+        if self.namespaces.new & c.CLONE_NEWTIME:
+            from sampan.runtime import timens
+
+            make = timens.create if self.namespaces.is_reborn else timens.enter
+            make(self.spec["linux"].get("timeOffsets") or {})
         if self.namespaces.is_reborn:
             brings_network = "network" in self.namespace_fds
             rebirth.split(self)
@@ -138,10 +156,6 @@ class Stage:
             self.root.fd = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         if self.namespaces.new & c.CLONE_NEWNET and not brings_network:
             namespaces.raise_loopback()
-        if self.namespaces.new & c.CLONE_NEWTIME:
-            from sampan.runtime import timens
-
-            timens.enter((self.spec["linux"]).get("timeOffsets") or {})
         self._name()
         for step in self.steps:
             attempt(step, lambda step=step: step.execute(self.root))

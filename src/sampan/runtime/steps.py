@@ -1,7 +1,13 @@
 """The single actions that make a container's file system; `runtime.rootfs` puts them in order.
 
+Phases      `Step.share` in the host's mount namespace, for what has to stay tied to it; `Step.prepare` in the
+            container's own, with the host's view and privileges; `Step.execute` with the container's namespaces and
+            the new root, perhaps in another process (`runtime.rebirth`), which has inherited the steps' descriptors.
 Security    Targets are names that an image chose. They are opened inside the root with magic links refused
-            (`linux.rootpath`), and mounts go onto the opened descriptor, never onto a path.
+            (`linux.rootpath`), and mounts go onto the opened descriptor, never onto a path. Nothing may be mounted
+            below /proc, or on it but a procfs (CVE-2019-16884, CVE-2019-19921, CVE-2023-27561): what is written and
+            read there decides about the container's security.
+Errors      OSError; where there is no number that fits, EINVAL or EPERM with a text of its own.
 """
 
 import errno
@@ -10,20 +16,19 @@ import stat
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.linux.mount import COPY_UP, Mount, Options, parse_options
-from sampan.linux.rootpath import open_in_root, open_or_create_directory, open_or_create_file
-from sampan.runtime import copyup
+from sampan.linux.mount import Mount, Options, parse_options
+from sampan.linux.rootpath import create_directory, open_in_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LINKS = (
-    ("fd", "/proc/self/fd"),
-    ("stdin", "/proc/self/fd/0"),
-    ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"),
-    ("ptmx", "pts/ptmx"),
+# What lxcfs provides, and what runc lets through.
+IN_PROC = frozenset(
+    f"/proc/{name}"
+    for name in (
+        "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo sys/kernel/ns_last_pid sys/crypto/fips_enabled"
+    ).split()
 )
 
 
@@ -36,6 +41,12 @@ class Root:
         self.fd = -1
         self.enter_cgroup = enter_cgroup
 
+    def replace(self, tree_fd: int) -> None:
+        """Something was mounted on the root itself: go on in that."""
+        fd = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=tree_fd)
+        os.close(self.fd)
+        self.fd = fd
+
 
 class Step:
     """One action; `describe` is for error messages and tests."""
@@ -45,6 +56,9 @@ class Step:
     def describe(self) -> str:
         raise NotImplementedError
 
+    def share(self) -> None:
+        """Before the host's mount namespace is left; nothing for most steps."""
+
     def prepare(self) -> None:
         """Before the host's view is given up; nothing for most steps."""
 
@@ -52,140 +66,145 @@ class Step:
         raise NotImplementedError
 
 
+def check_place(target: str, *, is_procfs: bool) -> None:
+    """EPERM for a clean, absolute `target` where nothing, or only a procfs, may be mounted."""
+    if not target.startswith("/proc"):
+        return
+    if target == "/proc" and not is_procfs:
+        raise OSError(errno.EPERM, "cannot be mounted because it is not of type proc", target)
+    if target.startswith("/proc/") and target not in IN_PROC:
+        raise OSError(errno.EPERM, "cannot be mounted because it is inside /proc", target)
+
+
+def open_place(root_fd: int, target: str, flags: int = os.O_PATH) -> int:
+    """The existing `target` of a mount. A link in it must not lead to where `check_place` would have refused it."""
+    try:
+        return open_in_root(root_fd, target, flags, follow=False)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    fd = open_in_root(root_fd, target, flags)
+    if _is_in_proc(root_fd, os.fstat(fd).st_dev):
+        os.close(fd)
+        raise OSError(errno.EPERM, "cannot be mounted because it is inside /proc", target)
+    return fd
+
+
+def _is_in_proc(root_fd: int, device: int) -> bool:
+    try:
+        proc_fd = open_in_root(root_fd, "/proc", os.O_PATH, follow=False)
+    except OSError:
+        return False
+    mounted = os.fstat(proc_fd).st_dev
+    os.close(proc_fd)
+    return device == mounted and device != os.fstat(root_fd).st_dev
+
+
+def set_propagation(fd: int, kinds: "list[int]") -> None:
+    """Set how the mount that `fd` stands for is tied to others: MS_SHARED and so on, with MS_REC, one after another."""
+    for kind in kinds:
+        depth = c.AT_RECURSIVE if kind & c.MS_REC else 0
+        try:
+            syscalls.mount_setattr(fd, depth, propagation=kind & ~c.MS_REC)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            # Before Linux 5.12, by /proc, which is the host's still.
+            syscalls.mount("", f"/proc/self/fd/{fd}", "", kind)
+
+
 class FileSystem(Step):
     """Mount a new file system (proc, tmpfs, sysfs, devpts, mqueue, cgroup2...) on a directory."""
 
     __slots__ = ("mount", "options")
 
-    def __init__(self, mount: Mount) -> None:
+    def __init__(self, mount: Mount, options: "Options | None" = None) -> None:
         self.mount = mount
-        self.options = parse_options(mount.options)
+        self.options = options or parse_options(mount.options)
 
     def describe(self) -> str:
         return f"mount {self.mount.type} on {self.mount.target}"
 
-    def execute(self, root: Root) -> None:
-        self._enter(open_or_create_directory(root.fd, self.mount.target))
-        kind, flags = self.mount.type, self.options.flags
-        # A read-only tmpfs is filled first: `ReadOnlyAgain` comes at the end.
-        flags &= ~c.MS_RDONLY if kind == "tmpfs" else ~0
-        syscalls.mount(self.mount.source or kind, ".", kind, flags, self.options.data)
-        if self.options.propagation:
-            self._enter(open_in_root(root.fd, self.mount.target, os.O_PATH | os.O_DIRECTORY))
-            syscalls.mount("", ".", "", self.options.propagation)
+    def prepare(self) -> None:
+        mount = self.mount
+        check_place(mount.target, is_procfs=mount.type == "proc")
+        if not mount.type:
+            raise OSError(errno.EINVAL, "invalid mount type", mount.target)
+        if mount.target == "/":
+            raise OSError(errno.EPERM, f"mounting {mount.type} on `/` is not supported", mount.target)
+        if mount.type == "overlay":
+            self.options.data = _absolute_layers(self.options.data)
 
-    def _enter(self, fd: int) -> None:
+    def execute(self, root: Root) -> None:
+        kind, flags, data = self.mount.type, self.options.fresh_flags, self.options.data
+        fd, mode = self._open(root)
         try:
             os.fchdir(fd)
         finally:
             os.close(fd)
-
-
-class Bind(Step):
-    """Bind a file or directory of the host."""
-
-    __slots__ = ("is_directory", "mount", "options", "tree_fd")
-
-    def __init__(self, mount: Mount) -> None:
-        self.mount = mount
-        self.options = parse_options(mount.options)
-        self.tree_fd = -1
-        self.is_directory = True
-
-    def describe(self) -> str:
-        return f"bind {self.mount.source} on {self.mount.target}"
-
-    def prepare(self) -> None:
-        flags = c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC
-        if self.options.flags & c.MS_REC:
-            flags |= c.AT_RECURSIVE
-        self.tree_fd = syscalls.open_tree(c.AT_FDCWD, self.mount.source, flags)
-        self.is_directory = stat.S_ISDIR(os.fstat(self.tree_fd).st_mode)
-
-    def execute(self, root: Root) -> None:
-        make = open_or_create_directory if self.is_directory else open_or_create_file
-        target = make(root.fd, self.mount.target)
+        if kind == "tmpfs" or self.mount.target == "/dev":
+            flags &= ~c.MS_RDONLY  # it is filled first: `ReadOnlyAgain` comes at the end
+            if mode >= 0:
+                data = f"{data},mode={mode:o}".lstrip(",")
         try:
-            if COPY_UP in self.options.ours and self.is_directory:
-                self._fill(root)
-            place(self.tree_fd, target, self.options)
-            if self.options.propagation:
-                # By /proc: mount_setattr(2), which takes the descriptor itself, is younger. /proc is the host's still.
-                syscalls.mount("", f"/proc/self/fd/{self.tree_fd}", "", self.options.propagation)
-        finally:
-            os.close(target)
-            os.close(self.tree_fd)
+            syscalls.mount(self.mount.source or kind, ".", kind, flags, data)
+        except OSError as error:
+            self._mount_otherwise(error, flags, data)
+        if self.options.propagation:
+            fd = open_in_root(root.fd, self.mount.target, os.O_PATH | os.O_DIRECTORY)
+            set_propagation(fd, self.options.propagation)
+            os.close(fd)
 
-    def _fill(self, root: Root) -> None:
-        flags = os.O_RDONLY | os.O_DIRECTORY
-        image_fd = open_in_root(root.fd, self.mount.target, flags)
-        volume_fd = os.open(".", flags | os.O_CLOEXEC, dir_fd=self.tree_fd)
-        copyup.fill(image_fd, volume_fd)
-        os.close(image_fd)
-        os.close(volume_fd)
-
-
-def place(tree_fd: int, target_fd: int, options: Options) -> None:
-    """Put a detached mount onto an opened target, with its attributes."""
-    is_late = not set_attributes(tree_fd, options)
-    syscalls.move_mount(tree_fd, target_fd)
-    if is_late:
-        syscalls.mount("", f"/proc/self/fd/{tree_fd}", "", _remount_flags(tree_fd, options))
-
-
-def set_attributes(tree_fd: int, options: Options) -> bool:
-    """Give a detached mount its attributes; False where the kernel cannot (before 5.12) and a remount is needed."""
-    wanted, clear = options.bind_attributes, c.MOUNT_ATTR__ATIME
-    try:
-        if wanted:
-            is_atime = wanted & c.MOUNT_ATTR__ATIME
-            syscalls.mount_setattr(tree_fd, 0, attr_set=wanted, attr_clr=clear if is_atime else 0)
-        if options.set_recursive or options.clear_recursive:
-            on, off = options.set_recursive, options.clear_recursive
-            syscalls.mount_setattr(tree_fd, c.AT_RECURSIVE, attr_set=on, attr_clr=off)
-    except OSError as error:
-        if error.errno != errno.ENOSYS or options.set_recursive:
+    def _open(self, root: Root) -> "tuple[int, int]":
+        """The target, and the mode that a tmpfs takes over from what is there, or -1."""
+        target, kind = self.mount.target, self.mount.type
+        flags = os.O_PATH | os.O_DIRECTORY
+        try:
+            if kind in ("proc", "sysfs"):
+                fd = open_in_root(root.fd, target, flags, follow=False)
+            else:
+                fd = open_place(root.fd, target, flags)
+        except FileNotFoundError:
+            return create_directory(root.fd, target), -1
+        except OSError as error:
+            if kind in ("proc", "sysfs") and error.errno in (errno.ELOOP, errno.ENOTDIR):
+                # A link would let an image choose what is hidden and protected there (CVE-2019-19921).
+                raise OSError(error.errno, f"{kind} must be mounted on an ordinary directory", target) from error
             raise
-        return False
-    return True
+        takes_mode = kind == "tmpfs" and "mode=" not in self.options.data
+        return fd, stat.S_IMODE(os.fstat(fd).st_mode) if takes_mode else -1
+
+    def _mount_otherwise(self, error: OSError, flags: int, data: str) -> None:
+        """What a user namespace refuses, but can have in another way; the working directory is the target."""
+        error.filename = None
+        kind = self.mount.type
+        if kind == "devpts" and error.errno == errno.EINVAL and "gid=" in data:
+            # A group that the namespace does not map (devpts is its own then, and gid=5 only the host's custom).
+            words = [word for word in data.split(",") if not word.startswith("gid=")]
+            syscalls.mount(self.mount.source or kind, ".", kind, flags, ",".join(words))
+        elif kind == "sysfs" and error.errno == errno.EPERM and flags & c.MS_RDONLY:
+            # The network namespace is another user namespace's (sysfs shows its devices): the host's, read-only.
+            depth = c.AT_RECURSIVE
+            tree = syscalls.open_tree(c.AT_FDCWD, "/sys", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | depth)
+            here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            syscalls.mount_setattr(tree, depth, attr_set=self.options.bind_attributes[0] | c.MOUNT_ATTR_RDONLY)
+            syscalls.move_mount(tree, here)
+            os.close(here)
+            os.close(tree)
+        else:
+            raise error
 
 
-def _remount_flags(fd: int, options: Options) -> int:
-    # What is locked on the source (nosuid, nodev, noexec) must be named again, or the remount is refused.
-    kept = os.fstatvfs(fd).f_flag & (c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC)
-    return c.MS_REMOUNT | c.MS_BIND | options.flags & ~c.MS_REC | kept
-
-
-class Nodes(Step):
-    """Device nodes and the links of /dev."""
-
-    __slots__ = ("nodes",)
-
-    def __init__(self, nodes: "list[tuple[str, int, int, int, int, int]]") -> None:
-        self.nodes = nodes  # (absolute path, mode with type, major, minor, uid, gid)
-
-    def describe(self) -> str:
-        return f"make {len(self.nodes)} device nodes"
-
-    def execute(self, root: Root) -> None:
-        for path, mode, major, minor, uid, gid in self.nodes:
-            folder, _, name = path.rpartition("/")
-            fd = open_or_create_directory(root.fd, folder or "/")
-            try:
-                os.mknod(name, mode, os.makedev(major, minor), dir_fd=fd)
-                if uid or gid:
-                    os.chown(name, uid, gid, dir_fd=fd, follow_symlinks=False)
-            except FileExistsError:
-                continue
-            finally:
-                os.close(fd)
-        fd = open_in_root(root.fd, "/dev", os.O_PATH | os.O_DIRECTORY)
-        for name, target in LINKS:
-            try:
-                os.symlink(target, name, dir_fd=fd)
-            except FileExistsError:
-                continue
-        os.close(fd)
+def _absolute_layers(data: str) -> str:
+    """The options of an overlay with its layers where they are now: seen from the bundle, which is left behind."""
+    words = []
+    for word in data.split(","):
+        name, equals, value = word.partition("=")
+        if name in ("lowerdir", "upperdir", "workdir") and equals:
+            layers = value.split(":") if name == "lowerdir" else [value]
+            value = ":".join(os.path.abspath(layer) if layer else layer for layer in layers)
+        words.append(f"{name}{equals}{value}")
+    return ",".join(words)
 
 
 def sysctl_path(name: str) -> str:
@@ -217,94 +236,3 @@ class Sysctl(Step):
             os.write(fd, self.value.encode())
         finally:
             os.close(fd)
-
-
-class Mask(Step):
-    """Hide paths: files behind /dev/null, directories behind one empty read-only tmpfs. Missing ones are no error."""
-
-    __slots__ = ("null_fd", "paths")
-
-    def __init__(self, paths: "list[str]") -> None:
-        self.paths = paths
-        self.null_fd = -1
-
-    def describe(self) -> str:
-        return f"mask {len(self.paths)} paths"
-
-    def prepare(self) -> None:
-        # The host's: what the container has at /dev/null may be anything (CVE-2025-31133).
-        self.null_fd = syscalls.open_tree(c.AT_FDCWD, "/dev/null", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC)
-
-    def execute(self, root: Root) -> None:
-        empty, has_null = -1, False
-        for path in self.paths:
-            try:
-                target = open_in_root(root.fd, path, os.O_PATH)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            if not stat.S_ISDIR(os.fstat(target).st_mode):
-                if has_null:
-                    _mount_copy(self.null_fd, target)
-                else:
-                    syscalls.move_mount(self.null_fd, target)
-                has_null = True
-            elif empty < 0:
-                os.fchdir(target)
-                syscalls.mount("tmpfs", ".", "tmpfs", c.MS_RDONLY, "nr_inodes=2")
-                empty = open_in_root(root.fd, path, os.O_PATH)
-            else:
-                _mount_copy(empty, target)
-            os.close(target)
-        if empty >= 0:
-            os.close(empty)
-        os.close(self.null_fd)
-
-
-def _mount_copy(mount_fd: int, target_fd: int) -> None:
-    tree = syscalls.open_tree(mount_fd, "", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_EMPTY_PATH)
-    syscalls.move_mount(tree, target_fd)
-    os.close(tree)
-
-
-class ReadOnly(Step):
-    """Make paths read-only by binding them onto themselves. Missing ones are no error."""
-
-    __slots__ = ("paths",)
-
-    def __init__(self, paths: "list[str]") -> None:
-        self.paths = paths
-
-    def describe(self) -> str:
-        return f"make {len(self.paths)} paths read-only"
-
-    def execute(self, root: Root) -> None:
-        flags = c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_EMPTY_PATH | c.AT_RECURSIVE
-        options = parse_options(["ro"])
-        for path in self.paths:
-            try:
-                target = open_in_root(root.fd, path, os.O_PATH)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            tree = syscalls.open_tree(target, "", flags)
-            place(tree, target, options)
-            os.close(tree)
-            os.close(target)
-
-
-class ReadOnlyAgain(Step):
-    """Remount a place read-only after it has been filled: the root, or a tmpfs such as /dev."""
-
-    __slots__ = ("flags", "target")
-
-    def __init__(self, target: str, flags: int) -> None:
-        self.target = target
-        self.flags = flags
-
-    def describe(self) -> str:
-        return f"remount {self.target} read-only"
-
-    def execute(self, root: Root) -> None:
-        target = open_in_root(root.fd, self.target, os.O_PATH | os.O_DIRECTORY)
-        os.fchdir(target)
-        os.close(target)
-        syscalls.mount("", ".", "", c.MS_REMOUNT | c.MS_BIND | c.MS_RDONLY | self.flags)

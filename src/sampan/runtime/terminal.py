@@ -81,18 +81,24 @@ def take_stdio(fds: "tuple[int, int, int]", *, is_terminal: bool) -> None:
         fcntl.ioctl(0, c.TIOCSCTTY, 0)
 
 
-def own_stdio(uid: int) -> None:
-    """Give standard streams to the user, so that /dev/stdout can be opened anew; not what is shared with the host."""
+def own_stdio(uid: int, gid: int) -> None:
+    """Give standard streams to the user, so that /dev/stdout can be opened anew; not what is shared with the host.
+
+    A terminal keeps its group, by which others write to it (wall(1)).
+    """
     if uid:
         for fd in range(3):
             found = os.fstat(fd)
-            if found.st_uid != uid and not (stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL):
-                _give(fd, uid)
+            if stat.S_ISCHR(found.st_mode):
+                if found.st_rdev != _NULL:
+                    _give(fd, uid, -1)
+            elif (found.st_uid, found.st_gid) != (uid, gid):
+                _give(fd, uid, gid)
 
 
-def _give(fd: int, uid: int) -> None:
+def _give(fd: int, uid: int, gid: int) -> None:
     try:
-        os.fchown(fd, uid, -1)
+        os.fchown(fd, uid, gid)
     except OSError as error:
         # A user that the namespace does not map, or a file system that will not: the stream works, only not anew.
         if error.errno not in (errno.EINVAL, errno.EPERM, errno.EROFS):

@@ -187,3 +187,34 @@ def sys_files():
                 except OSError as error:
                     errors.append(error.errno)
     raise Failed(f"{len(errors)} files, errors {sorted(set(errors))}")
+
+
+def any_writable_proc(folders):
+    """Look for a /proc that is real and was left without protection, wherever it has been mounted: write settings."""
+    errors = []
+    for folder in folders:
+        try:
+            os.close(os.open(f"{folder}/sys/kernel/core_pattern", os.O_WRONLY))
+            with open(f"{folder}/sys/kernel/ostype") as file:  # the fake has none
+                return folder, file.read()
+        except OSError as error:
+            errors.append(str(error))
+    raise Failed(errors)
+
+
+def misplaced_console():
+    """Look for a console that was mounted elsewhere, or is not the terminal."""
+    if os.stat("/dev/console").st_rdev != os.fstat(0).st_rdev:
+        return "the console is not the terminal"
+    found = [mount[0] for mount in kernel.mounts() if mount[2] == "devpts" and mount[3] != "/"]
+    if found != ["/dev/console"]:
+        return found
+    raise Failed(f"the console is on {found}")
+
+
+def vanished(mark):
+    """Look for a mount of the container that is not in its root: it must be somewhere else then."""
+    places = [mount[0] for mount in kernel.mounts() if mount[3].endswith(mark)]
+    if places:
+        raise Failed(f"mounted on {places}")
+    return "it was mounted outside of the root"

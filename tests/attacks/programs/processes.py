@@ -25,10 +25,10 @@ def _attempt(found, what, action):
         found.add(f"{what}: {result}")
 
 
-def reach_outside(secret_path):
-    """Read a file of the host through root, cwd or an open directory of any process that can be seen."""
+def reach_outside(secret_path, pids=()):
+    """Read a file of the host through root or cwd of these processes, or of any that can be seen."""
     found = set()
-    for pid in _pids():
+    for pid in pids or _pids():
         for way in ("root", "cwd"):
             _attempt(found, f"/proc/{pid}/{way}", lambda pid=pid, way=way: kernel.read_some(
                 f"/proc/{pid}/{way}/../../../../../../{secret_path}"))  # fmt: skip
@@ -84,11 +84,11 @@ def _read_memory(pid):
     return "permitted"
 
 
-def watch(image_programs, seconds=30.0):
+def watch(image_programs, title="", seconds=30.0):
     """Wait for the runtime's own process, as it joins the container for an exec, and take hold of it.
 
-    That process is an interpreter of the host until its execve. Whatever is not a program of the image is it. The
-    file /stop ends the watch.
+    That process is an interpreter of the host until its execve. Whatever is not a program of the image is it; or,
+    with the host's processes in sight, what has the title. The file /stop ends the watch.
     """
     own = [os.stat(path) for path in image_programs]
     found, seen = set(), set()
@@ -96,7 +96,7 @@ def watch(image_programs, seconds=30.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end and not found and not os.path.exists("/stop"):
         for pid in _pids():
-            if pid == os.getpid():
+            if pid == os.getpid() or not _is_called(pid, title):
                 continue
             seen.add(pid)
             try:
@@ -111,6 +111,14 @@ def watch(image_programs, seconds=30.0):
     if not found:
         raise Failed(f"{len(seen)} processes came by, and could not be touched")
     return found
+
+
+def _is_called(pid, title):
+    """Whether the process goes by that title; who may be read that by anybody."""
+    try:
+        return not title or kernel.read_some(f"/proc/{pid}/cmdline").decode(errors="replace").startswith(title)
+    except OSError:
+        return False
 
 
 def _changed(fd):

@@ -6,6 +6,7 @@ import pytest
 
 from sampan import __version__
 from sampan.daemon.config import Config, Host, from_command_line, parse_host
+from sampan.engine.runtimes import Runtime
 from sampan.errors import InvalidArgument
 
 
@@ -60,11 +61,42 @@ def test_a_setting_in_both_is_an_error(tmp_path: Path) -> None:
         ({"log-level": "loud"}, "invalid logging level: loud"),
         ({"bridge": "much-too-long-a-name"}, "invalid bridge name"),
         ({"mtu": 1}, "invalid default MTU: 1"),
+        ({"runtimes": []}, r"runtimes: expected an object, got \[\]"),
+        ({"runtimes": {"a": {}}}, "runtime a: either a runtimeType or a path must be configured"),
+        ({"default-runtime": "nosuch"}, "specified default runtime 'nosuch' does not exist"),
+        ({"no-new-privileges": 1}, "no-new-privileges: expected true or false, got 1"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_reason(tmp_path: Path, file: Any, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         settings(tmp_path, file)
+
+
+def test_runtimes_of_flags_and_file_are_one_set(tmp_path: Path) -> None:
+    file = {"runtimes": {"a": {"path": "/a", "runtimeArgs": ["x"]}}, "default-runtime": "b"}
+    found = settings(tmp_path, file, "--add-runtime", "b=/b", "--add-runtime", "c=c")
+    assert found.runtimes == {"a": Runtime("/a", ("x",)), "b": Runtime("/b"), "c": Runtime("c")}
+    assert found.default_runtime == "b"
+    with pytest.raises(InvalidArgument, match="runtime 'a' was already defined"):
+        settings(tmp_path, file, "--add-runtime", "a=/b", "--add-runtime", "b=/b")
+
+
+def test_the_default_runtime_is_ours_or_one_of_the_others(tmp_path: Path) -> None:
+    assert settings(tmp_path, {}).default_runtime == "sampan"
+    assert settings(tmp_path, {"default-runtime": ""}).default_runtime == "sampan"
+    assert settings(tmp_path, {}, "--default-runtime", "runc").default_runtime == "runc"
+
+
+def test_security_settings_are_kept_for_those_who_apply_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = {"no-new-privileges": True, "selinux-enabled": True, "userns-remap": "default", "init-path": "tini"}
+    found = settings(tmp_path, file, "--seccomp-profile", "profile.json")
+    assert (found.no_new_privileges, found.selinux_enabled, found.userns_remap) == (True, True, "default")
+    assert (found.seccomp_profile, found.init_path) == (str(tmp_path / "profile.json"), "tini")
+    flags = "--no-new-privileges --userns-remap 1000:1000 --seccomp-profile unconfined --init-path /sbin/tini".split()
+    found = settings(tmp_path, {}, *flags)
+    assert (found.no_new_privileges, found.selinux_enabled, found.userns_remap) == (True, False, "1000:1000")
+    assert (found.seccomp_profile, found.init_path) == ("unconfined", "/sbin/tini")
 
 
 def test_a_file_that_is_named_must_exist() -> None:

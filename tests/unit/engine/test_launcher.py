@@ -123,6 +123,19 @@ def test_only_what_a_spare_was_born_in_decides_whether_it_fits(kinds: list[str],
     run(body)
 
 
+def test_a_spare_is_of_no_use_to_another_runtime() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        asked = request()
+        asked.spec["linux"]["namespaces"] = [{"type": kind} for kind in ("uts", "pid", "ipc")]
+        asked.runtime = {"path": "/usr/bin/crun", "args": []}
+        (await launcher.launch(asked)).disconnect()
+        kind, found, fds = heard(launcher.far)
+        assert kind == LAUNCH_UNUSUAL and found["shim"]["runtime"] == asked.runtime
+        close_all(fds)
+
+    run(body)
+
+
 def test_a_network_namespace_that_was_not_given_is_not_the_hosts() -> None:
     async def body(launcher: ScriptedLauncher) -> None:
         asked = request()

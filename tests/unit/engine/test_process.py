@@ -1,5 +1,6 @@
 """A process gets the environment and the privileges that Docker would give it."""
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -106,3 +107,12 @@ def test_an_exec_adds_to_the_containers_environment_and_may_be_privileged() -> N
     assert mighty["capabilities"]["effective"] == NAMES
     assert mighty["cwd"] == "/x"
     assert not mighty["noNewPrivileges"]
+
+
+def test_apparmor_confines_the_container_and_its_execs_where_there_is_one() -> None:
+    facts = dataclasses.replace(FACTS, has_apparmor=True)
+    container = record(host={"SecurityOpt": ["apparmor=mine"]})
+    assert container_process(container, facts)["apparmorProfile"] == "mine"
+    assert exec_process(container, ExecConfig(cmd=["id"], privileged=True), facts)["apparmorProfile"] == "mine"
+    assert "apparmorProfile" not in container_process(container, FACTS)
+    assert container_process(record(), facts)["apparmorProfile"]

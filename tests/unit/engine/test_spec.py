@@ -4,6 +4,7 @@ Each file has Docker's inspect of a container (config, host, mounts) and the con
 seccomp filter. Differences that we want are named in `wanted`.
 """
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -133,9 +134,34 @@ def test_init_is_asked_for_by_an_annotation() -> None:
     assert "annotations" not in spec()
 
 
-def test_a_filter_is_there_only_when_given() -> None:
+def test_the_filter_goes_by_the_capabilities_that_the_process_gets() -> None:
     assert "seccomp" not in spec()["linux"]
-    assert build_spec(record(), FACTS, "/c", seccomp={"x": 1})["linux"]["seccomp"] == {"x": 1}
+    facts = dataclasses.replace(FACTS, has_seccomp=True)
+
+    def names(**host: Any) -> set[str]:
+        found = build_spec(record(host=host), facts, "/c")["linux"].get("seccomp")
+        return {name for rule in found["syscalls"] for name in rule["names"]} if found else set()
+
+    assert "chroot" in names() and "reboot" not in names()
+    assert "chroot" not in names(CapDrop=["SYS_CHROOT"])
+    assert "reboot" in names(CapAdd=["SYS_BOOT"])
+    assert not names(Privileged=True) and not names(SecurityOpt=["seccomp=unconfined"])
+
+
+def test_paths_are_open_when_the_client_says_so() -> None:
+    assert "/proc/kcore" in spec()["linux"]["maskedPaths"]
+    found = spec(host={"MaskedPaths": [], "ReadonlyPaths": ["/proc/x"]})["linux"]
+    assert (found["maskedPaths"], found["readonlyPaths"]) == ([], ["/proc/x"])
+
+
+def test_cgroups_are_writable_when_asked_for() -> None:
+    def is_writable(**host: Any) -> bool:
+        return "ro" not in by_destination(spec(host=host))["/sys/fs/cgroup"]["options"]
+
+    assert not is_writable()
+    assert is_writable(Privileged=True)
+    assert is_writable(SecurityOpt=["writable-cgroups"])
+    assert not is_writable(Privileged=True, SecurityOpt=["writable-cgroups=false"])
 
 
 def test_the_cgroup_stays_below_the_root() -> None:

@@ -1,4 +1,9 @@
+import ctypes
+import os
 import struct
+from pathlib import Path
+
+import pytest
 
 from sampan.linux import devicefilter
 
@@ -64,3 +69,68 @@ def test_a_rule_for_everything_ends_the_program() -> None:
     rules: list[devicefilter.Rule] = [{"allow": True, "type": "c", "major": 1, "minor": 3}, {"allow": True}]
     assert decide(rules, "b", "rwm", 8, 0)
     assert len(devicefilter.compile_rules(rules)) == 8 * 8
+
+
+@pytest.mark.parametrize("rule", [{"type": "p"}, {"type": "c", "access": "rx"}])
+def test_a_rule_that_cannot_be_read_is_named(rule: devicefilter.Rule) -> None:
+    with pytest.raises(ValueError, match="invalid device rule"):
+        devicefilter.compile_rules([rule])
+
+
+def test_its_name_fits_the_kernels_field() -> None:
+    assert len(devicefilter.NAME) <= 15
+
+
+class Kernel:
+    """The commands of bpf(2) on one cgroup, as the driver of the tests sees them; descriptors are real ones."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *attached: bytes) -> None:
+        self.names = dict(enumerate(attached, 1))
+        self.by_fd: dict[int, bytes] = {}
+        self.attached: list[tuple[int, int]] = []
+        monkeypatch.setattr(devicefilter, "_bpf", lambda command, attr: self.call(command, bytearray(attr)))
+        monkeypatch.setattr(devicefilter, "_bpf_in_place", self.query)
+
+    def open(self, name: bytes) -> int:
+        fd = os.open("/dev/null", os.O_RDONLY)
+        self.by_fd[fd] = name
+        return fd
+
+    def query(self, command: int, attr: "ctypes.Array[ctypes.c_char]") -> int:
+        assert command == devicefilter.BPF_PROG_QUERY
+        address = struct.unpack_from("=Q", attr.raw, 16)[0]
+        ids = (ctypes.c_uint32 * len(self.names))(*self.names)
+        ctypes.memmove(address, ids, ctypes.sizeof(ids))
+        struct.pack_into("=I", attr, 24, len(self.names))
+        return 0
+
+    def call(self, command: int, attr: bytearray) -> int:
+        if command == devicefilter.BPF_PROG_LOAD:
+            return self.open(bytes(attr[48:64]).rstrip(b"\0"))
+        if command == devicefilter.BPF_PROG_GET_FD_BY_ID:
+            return self.open(self.names[struct.unpack_from("=I", attr)[0]])
+        if command == devicefilter.BPF_OBJ_GET_INFO_BY_FD:
+            fd, _, address = struct.unpack_from("=IIQ", attr)
+            ctypes.memmove(address + 64, self.by_fd[fd], len(self.by_fd[fd]))
+            return 0
+        assert command == devicefilter.BPF_PROG_ATTACH
+        _, _, _, flags, replaced = struct.unpack_from("=IIIII", attr)
+        self.attached.append((flags, replaced))
+        return 0
+
+
+def test_the_first_filter_is_added(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kernel = Kernel(monkeypatch, b"sd_devices")
+    devicefilter.attach(str(tmp_path), [DENY_ALL])
+    devicefilter.attach(str(tmp_path), [DENY_ALL], replace=True)  # there is none of ours
+    assert kernel.attached == [(devicefilter.BPF_F_ALLOW_MULTI, 0)] * 2
+
+
+def test_only_our_own_filter_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kernel = Kernel(monkeypatch, b"sd_devices", devicefilter.NAME)
+    before = len(os.listdir("/proc/self/fd"))
+    devicefilter.attach(str(tmp_path), [DENY_ALL], replace=True)
+    [(flags, replaced)] = kernel.attached
+    assert flags == devicefilter.BPF_F_ALLOW_MULTI | devicefilter.BPF_F_REPLACE
+    assert kernel.by_fd[replaced] == devicefilter.NAME
+    assert len(os.listdir("/proc/self/fd")) == before

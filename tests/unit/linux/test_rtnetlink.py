@@ -44,6 +44,25 @@ def test_an_address_has_its_broadcast() -> None:
     assert values[rtnetlink.IFA_BROADCAST] == b"\x0a\x52\x00\xff"
 
 
+def test_a_link_moves_and_is_renamed_in_one_message() -> None:
+    message = rtnetlink.move_link(5, 12, "lan")
+    assert message.payload[:16] == b"\0\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0"
+    values = decoded(message)
+    assert netlink.integer(values[rtnetlink.IFLA_NET_NS_FD]) == 12
+    assert values[rtnetlink.IFLA_IFNAME] == b"lan\0"
+
+
+def test_a_copied_address_is_the_same_but_for_its_interface_and_label() -> None:
+    label = 3  # IFA_LABEL
+    found = rtnetlink.new_address(2, b"\x0a\x52\x00\x02", 24, broadcast=b"\x0a\x52\x00\xff")
+    found.payload += netlink.text(label, "eth0") + netlink.u32(rtnetlink.IFA_FLAGS, 0x280)
+    copy = rtnetlink.copy_address(9, found)
+    assert copy.payload[:8] == b"\x02\x18\x00\x00\x09\x00\x00\x00"
+    values = decoded(copy, 8)
+    assert values.pop(rtnetlink.IFA_FLAGS) == b"\x80\x02\0\0"
+    assert values == {kind: value for kind, value in decoded(found, 8).items() if kind in (1, 2, 4)}
+
+
 def test_the_default_route_needs_only_a_gateway() -> None:
     message = rtnetlink.new_default_route(b"\x0a\x52\x00\x01")
     assert message.payload == b"\x02\0\0\0\xfe\x03\0\x01\0\0\0\0" + b"\x08\0\x05\0\x0a\x52\x00\x01"

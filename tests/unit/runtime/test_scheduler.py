@@ -1,5 +1,6 @@
 import errno
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,3 +88,48 @@ def test_the_kernels_refusal_is_told_in_runcs_or_cruns_words(
 def test_a_number_out_of_every_range_is_an_error_too() -> None:
     with pytest.raises(StageError, match="error setting scheduler: "):
         scheduler.set_scheduler({"policy": "SCHED_DEADLINE", "runtime": 1 << 64})
+
+
+REALTIME = {"scheduler": {"policy": "SCHED_RR", "priority": 1}}
+
+
+@pytest.fixture
+def cpu_cgroup(tmp_path: Path) -> Path:
+    folder = tmp_path / "container"
+    folder.mkdir()
+    (tmp_path / "cpu.rt_runtime_us").write_text("950000\n")
+    (folder / "cpu.rt_runtime_us").write_text("0\n")
+    return folder
+
+
+def test_a_realtime_process_gets_a_budget_where_cgroups_have_one(cpu_cgroup: Path) -> None:
+    found = scheduler.with_budget(REALTIME, {"cpu": {"shares": 7}, "pids": {"limit": 1}}, str(cpu_cgroup))
+    assert found == {"cpu": {"shares": 7, "realtimeRuntime": 20_000}, "pids": {"limit": 1}}
+
+
+@pytest.mark.parametrize(
+    ("process", "resources"),
+    [
+        ({}, {}),
+        ({"scheduler": {"policy": "SCHED_BATCH"}}, {}),
+        ({"scheduler": {"policy": "SCHED_DEADLINE"}}, {}),
+        (REALTIME, {"cpu": {"realtimeRuntime": 5}}),
+    ],
+)
+def test_who_needs_none_or_has_one_gets_no_budget(
+    cpu_cgroup: Path, process: dict[str, Any], resources: dict[str, Any]
+) -> None:
+    assert scheduler.with_budget(process, resources, str(cpu_cgroup)) == resources
+
+
+def test_where_there_is_none_to_be_had_there_is_no_budget(cpu_cgroup: Path) -> None:
+    assert scheduler.with_budget(REALTIME, {}, "") == {}
+    (cpu_cgroup.parent / "cpu.rt_runtime_us").write_text("0\n")
+    assert scheduler.with_budget(REALTIME, {}, str(cpu_cgroup)) == {}
+    (cpu_cgroup.parent / "cpu.rt_runtime_us").unlink()
+    assert scheduler.with_budget(REALTIME, {}, str(cpu_cgroup)) == {}
+
+
+def test_a_cgroup_that_has_a_budget_keeps_it(cpu_cgroup: Path) -> None:
+    (cpu_cgroup / "cpu.rt_runtime_us").write_text("1000\n")
+    assert scheduler.with_budget(REALTIME, {}, str(cpu_cgroup)) == {}

@@ -12,7 +12,7 @@ from support import children
 def test_the_standard_streams_of_root_keep_their_owner() -> None:
     def owned() -> None:
         before = [os.fstat(fd).st_uid for fd in range(3)]
-        terminal.own_stdio(0)
+        terminal.own_stdio(0, 0)
         assert [os.fstat(fd).st_uid for fd in range(3)] == before
 
     assert children.code_of(owned) == 0
@@ -23,7 +23,7 @@ def test_the_null_device_of_the_host_is_never_given_to_a_user() -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for fd in range(3):
             os.dup2(null, fd)
-        terminal.own_stdio(os.getuid() or 65534)
+        terminal.own_stdio(os.getuid() or 65534, 65534)
         assert os.stat(os.devnull).st_uid == before
 
     before = os.stat(os.devnull).st_uid

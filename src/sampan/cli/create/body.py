@@ -222,37 +222,10 @@ def _set_policies(host: dict[str, Any], parsed: Parsed) -> None:
             if "=" not in option:
                 raise InvalidArgument("invalid storage option")
         host["StorageOpt"] = _pairs(parsed["storage-opt"])
-    options = []
-    for option in parsed["security-opt"]:
-        if option == "systempaths=unconfined":
-            host["MaskedPaths"] = []
-            host["ReadonlyPaths"] = []
-        else:
-            options.append(_security_option(option))
-    if options:
-        host["SecurityOpt"] = options
+    if parsed["security-opt"]:
+        from sampan.cli.create import security
 
-
-def _security_option(option: str) -> str:
-    """A seccomp profile is named by its file; the engine gets its text."""
-    name, equals, value = option.partition("=")
-    if not equals:
-        name, equals, value = option.partition(":")
-    if not equals and name != "no-new-privileges":
-        raise InvalidArgument(f'Invalid --security-opt: "{option}"')
-    if name != "seccomp" or value in ("unconfined", "builtin"):
-        return option
-    from sampan.client import jsontext
-
-    try:
-        with open(value, "rb") as file:
-            return "seccomp=" + jsontext.dumps(jsontext.loads(file.read()))
-    except OSError as cause:
-        raise InvalidArgument(
-            f"opening seccomp profile ({value}) failed: open {value}: {(cause.strerror or '').lower()}"
-        ) from cause
-    except InvalidArgument as cause:
-        raise InvalidArgument(f"compacting json for seccomp profile ({value}) failed: {cause}") from cause
+        host.update(security.fields(parsed["security-opt"]))
 
 
 def parse_restart(text: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sampan.api.wire.host import HostConfig, LogConfig, RestartPolicy
 from sampan.api.wire.network import EndpointSettings, NetworkingConfig
 from sampan.base.ids import SHORT, new_id
 from sampan.base.tasks import finish
+from sampan.engine import securityoptions
 from sampan.engine.containers import merge, mounts, validation
 from sampan.engine.containers.collaborators import Containers
 from sampan.engine.containers.notify import notify
@@ -116,6 +117,9 @@ def _with_defaults(deps: Containers, host: HostConfig) -> HostConfig:
         ),
         oom_kill_disable=bool(host.oom_kill_disable),
         pids_limit=host.pids_limit if host.pids_limit and host.pids_limit > 0 else None,
+        security_opt=securityoptions.with_label(
+            host.security_opt, shares_with_host=host.privileged or "host" in (host.pid_mode, host.ipc_mode)
+        ),
     )
 
 

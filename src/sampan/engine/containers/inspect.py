@@ -11,6 +11,8 @@ from sampan.api.wire.image import DriverData
 from sampan.api.wire.mount import MountPoint as WireMount
 from sampan.api.wire.network import EndpointSettings, NetworkSettings
 from sampan.base.clock import rfc3339nano
+from sampan.engine import securityoptions
+from sampan.engine.apparmor import profile_of
 from sampan.engine.containers.collaborators import Containers
 from sampan.engine.containers.publish import port_map
 from sampan.engine.containers.record import ContainerRecord, MountPoint
@@ -43,6 +45,7 @@ async def inspect(deps: Containers, ref: str, *, size: bool = False) -> Containe
         platform=record.platform,
         exec_ids=list(container.exec_ids) or None,
         host_config=_host_config(record),
+        app_armor_profile=_apparmor_profile(deps, record.host),
         graph_driver=DriverData(name="overlay2", data=_graph(deps, record)),
         size_rw=size_rw,
         size_root_fs=size_root,
@@ -142,6 +145,12 @@ def _host_config(record: ContainerRecord) -> HostConfig:
     return msgspec.structs.replace(
         record.host, masked_paths=list(DEFAULT_MASKED_PATHS), readonly_paths=list(DEFAULT_READONLY_PATHS)
     )
+
+
+def _apparmor_profile(deps: Containers, host: HostConfig) -> str:
+    """The one that was asked for, even where nothing enforces it."""
+    asked = securityoptions.parse(host.security_opt).apparmor
+    return asked or profile_of(host, is_enabled=deps.host.has_apparmor)
 
 
 def _graph(deps: Containers, record: ContainerRecord) -> dict[str, str]:

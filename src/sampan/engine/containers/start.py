@@ -150,8 +150,7 @@ def _request(deps: Containers, container: Container) -> LaunchRequest:
     spec = build_spec(record, deps.host, paths.container_dir(record.id))
     runtime = deps.runtimes.program(host.runtime)
     if runtime is not None:
-        forced = {mount.destination for mount in record.mounts if mount.read_only_recursive}
-        deps.runtimes.fit(spec, host.runtime, init=bool(host.init) and not host.pid_mode, forced=forced)
+        deps.runtimes.fit(spec, host)
     return LaunchRequest(
         id=record.id,
         spec=spec,

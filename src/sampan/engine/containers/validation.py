@@ -1,4 +1,5 @@
-"""What a create request may ask for: each check raises InvalidArgument in Docker's words.
+"""What a create request may ask for: each check raises InvalidArgument (for security options Internal, because clients
+know these as 500) in Docker's words.
 
 The checks look at the request alone (and at the number of CPUs), never at the disk or at other containers.
 Spec    moby daemon/container.go and daemon_unix.go, texts compared with Docker 28.5.
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 from sampan.api.wire.container import ContainerConfig, HealthConfig
 from sampan.api.wire.host import HostConfig
+from sampan.engine import securityoptions
 from sampan.engine.containers.signals import parse_signal
 from sampan.errors import InvalidArgument
 from sampan.linux.capabilities import NAMES as CAPABILITY_NAMES
@@ -190,14 +192,7 @@ def _check_texts(host: HostConfig) -> None:
         name, separator, address = entry.partition(":")
         if not (name and separator and address):
             raise InvalidArgument(f'bad format for add-host: "{entry}"')
-    for option in host.security_opt or ():
-        if option == "no-new-privileges":
-            continue
-        key, separator, _ = option.partition("=") if "=" in option else option.partition(":")
-        if not separator:
-            raise InvalidArgument(f'invalid --security-opt 1: "{option}"')
-        if key not in ("label", "apparmor", "seccomp", "no-new-privileges", "writable-cgroups", "systempaths"):
-            raise InvalidArgument(f'invalid --security-opt 2: "{option}"')
+    securityoptions.parse(host.security_opt)
 
 
 _HOST_CHECKS: tuple[Callable[[HostConfig], None], ...] = (

@@ -45,8 +45,8 @@ def _kill_until_empty(cgroup: "Cgroup", patience_s: float) -> bool:
         if cgroup.version == 2:
             _kill_file(cgroup.folders[""])
         _signal(there, _SIGKILL)
-        if cgroup.version == 1 and cgroup.is_frozen():
-            cgroup.freeze(frozen=False)  # a frozen process does not die of it before
+        if cgroup.is_frozen():
+            cgroup.freeze(frozen=False)  # on version 1 a frozen process does not die before
         if time.monotonic() > deadline_s:
             return False
         time.sleep(pause_s)

@@ -99,8 +99,8 @@ def cpu_list(text: str) -> "list[int]":
     """The numbers in a list such as "0-2,5"."""
     found: list[int] = []
     for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
+        first, dash, last = part.partition("-")
+        found += range(int(first), int(last if dash else first) + 1)
     return found
 
 

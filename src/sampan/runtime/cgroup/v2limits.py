@@ -32,14 +32,7 @@ _IO_LIMITS = (
 
 def apply(folder: str, resources: "dict[str, Any]") -> None:
     """Set what is asked; CgroupError names a controller that is not there."""
-
-    def read(name: str) -> "str | None":
-        try:
-            return files.read(folder, name)
-        except FileNotFoundError:
-            return None
-
-    pairs = values(resources, read)
+    pairs = check(folder, resources)
     try:
         files.write_together(folder, pairs)
         for name, text in unified(resources):
@@ -49,6 +42,19 @@ def apply(folder: str, resources: "dict[str, Any]") -> None:
     except files.CgroupError as error:
         _explain(folder, error, [name for name, _ in (*pairs, *unified(resources))])
         raise
+
+
+def check(folder: str, resources: "dict[str, Any]") -> "Values":
+    """The values for the cgroup in `folder`; CgroupError for what cannot be, before anything is written."""
+
+    def read(name: str) -> "str | None":
+        try:
+            return files.read(folder, name)
+        except FileNotFoundError:
+            return None
+
+    unified(resources)
+    return values(resources, read)
 
 
 def _explain(folder: str, error: files.CgroupError, names: "list[str]") -> None:

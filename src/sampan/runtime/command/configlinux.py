@@ -76,8 +76,6 @@ def _check_mappings(linux: "dict[str, Any]", namespaces: "dict[str, str]") -> No
         if has_mappings:
             raise InvalidArgument("user namespace mappings specified, but user namespace isn't enabled in the config")
         return
-    if not namespaces["user"] and not has_mappings:
-        raise InvalidArgument("user namespaces enabled, but no namespace path to join nor mappings to apply specified")
     for name, entries in mappings.items():
         if len(entries) > _MAPPINGS_LIMIT:
             raise InvalidArgument(f"{name}: the kernel takes no more than {_MAPPINGS_LIMIT}")

@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from typing import Any
+
+    from sampan.runtime.command.notify import Waiting
 else:
     import _signal as signal  # the same functions without the enums around them
 
@@ -23,17 +25,20 @@ _NOT_FORWARDED = (
 ).split()
 
 
-def wait(pid: int, pidfd: int, master_fd: int = -1) -> int:
-    """Wait for a child; with `master_fd` connect our standard streams to that terminal meanwhile (it is closed)."""
+def wait(pid: int, pidfd: int, master_fd: int = -1, waiting: "Waiting | None" = None) -> int:
+    """Wait for a child; with `master_fd` connect our standard streams to that terminal meanwhile (it is closed).
+
+    `waiting`: its readiness is passed on when it comes.
+    """
     wakeup, ours = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
     kept = {getattr(signal, name) for name in _NOT_FORWARDED}
     for number in set(range(1, 32)) - kept:
         signal.signal(number, lambda *_: None)
     if master_fd < 0:
-        _Waiter(pidfd, wakeup).until_end()
+        _Waiter(pid, pidfd, wakeup, waiting).until_end()
     else:
-        relay = Relay(pidfd, wakeup, master_fd)
+        relay = Relay(pid, pidfd, wakeup, waiting, master_fd)
         try:
             relay.until_end()
         finally:
@@ -53,12 +58,16 @@ def exit_code(pidfd: int) -> int:
 class _Waiter:
     """Signals go to the process until it has ended."""
 
-    def __init__(self, pidfd: int, wakeup: int) -> None:
+    def __init__(self, pid: int, pidfd: int, wakeup: int, waiting: "Waiting | None") -> None:
+        self.pid = pid
         self.pidfd = pidfd
+        self._waiting = waiting
         self.wakeup = wakeup
         self.poll = select.poll()
         self.poll.register(pidfd, select.POLLIN)
         self.poll.register(wakeup, select.POLLIN)
+        if waiting is not None:
+            self.poll.register(waiting.fileno(), select.POLLIN)
 
     def until_end(self) -> None:
         while True:
@@ -66,6 +75,9 @@ class _Waiter:
             if self.wakeup in ready:
                 for number in os.read(self.wakeup, 256):
                     self.take(number)
+            if self._waiting is not None and self._waiting.fileno() in ready and self._waiting.take(self.pid):
+                self.poll.unregister(self._waiting.fileno())
+                self._waiting = None
             if self.pidfd in ready:
                 return
             self.move(ready)
@@ -83,8 +95,10 @@ class _Waiter:
 class Relay(_Waiter):
     """Between our terminal (or pipes) and the container's."""
 
-    def __init__(self, pidfd: int, wakeup: int, master_fd: int) -> None:
-        super().__init__(pidfd, wakeup)
+    def __init__(
+        self, pid: int, pidfd: int, wakeup: int, waiting: "Waiting | None", master_fd: int
+    ) -> None:
+        super().__init__(pid, pidfd, wakeup, waiting)
         self.master = master_fd
         self._saved: Any = None
         self._to_master = b""

@@ -15,6 +15,7 @@ from sampan.linux.mount import Mount
 from sampan.runtime import init, message
 from sampan.runtime.cgroup.detect import default_path
 from sampan.runtime.cgroup.devices import with_default_devices
+from sampan.runtime.command import notify
 from sampan.runtime.command.destroy import destroy
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.request import InitOrders
@@ -133,6 +134,14 @@ class Launch:
         orders.cgroup_manager = container.cgroup_manager
         orders.no_pivot, orders.no_new_keyring = wishes.no_pivot, wishes.no_new_keyring
         orders.preserved_fds = wishes.preserved_fds
+        activation = int(os.environ.get("LISTEN_FDS") or 0)
+        if activation and spec.get("process"):
+            # sd_listen_fds(3): they go along after the first three; the program finds itself named by its pid.
+            orders.preserved_fds += activation
+            own = [f"LISTEN_FDS={activation}", "LISTEN_PID=1"]
+            spec["process"]["env"] = [*(spec["process"].get("env") or []), *own]
+        if os.environ.get(notify.VARIABLE):
+            notify.offer(container.directory, spec, os.environ[notify.VARIABLE])
         if wishes.gate:
             orders.gate = self._open_gate()
         return orders
@@ -290,8 +299,11 @@ def hand_terminal(path: str, fd: int) -> None:
     from sampan.runtime import consolesocket
 
     try:
-        with consolesocket.connect_console(path) as sock:
+        sock = consolesocket.connect_console(path)
+        try:
             consolesocket.send_terminal(sock, fd)
+        finally:
+            sock.close()
     finally:
         os.close(fd)
 

@@ -11,6 +11,7 @@ from sampan.api.wire.host import HostConfig, RestartPolicy
 from sampan.api.wire.network import EndpointSettings, NetworkingConfig
 from sampan.engine.containers.create import CreateRequest, create
 from sampan.engine.containers.remove import remove
+from sampan.engine.runtimes import Runtime, Runtimes
 from sampan.oci.image import RunConfig
 
 
@@ -65,6 +66,18 @@ def test_an_image_of_another_platform_counts_as_absent(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_the_runtime_is_one_that_the_daemon_knows_or_its_default(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        deps = replace(world.deps, runtimes=Runtimes({"crun": Runtime("/usr/bin/crun")}, default="crun"))
+        for name, wanted, found in (("c1", "", "crun"), ("c2", "sampan", "sampan"), ("c3", "runc", "runc")):
+            await create(deps, asked(name=name, host=HostConfig(runtime=wanted)))
+            assert deps.registry.get(name).record.host.runtime == found
+        with pytest.raises(errors.InvalidArgument, match="unknown or invalid runtime name: nosuch"):
+            await create(deps, asked(name="c4", host=HostConfig(runtime="nosuch")))
+
+    play(tmp_path, scenario)
+
+
 def test_a_request_is_filled_up_with_dockers_defaults(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         created = await create(world.deps, asked(name="web"))
@@ -95,6 +108,19 @@ def test_what_was_asked_for_is_kept(tmp_path: Path) -> None:
         assert (record.host.shm_size, record.host.memory_swap, record.host.pids_limit) == (1 << 20, -1, 7)
         assert record.config.hostname == "h"
         assert list(record.networking.endpoints_config or {}) == ["none"]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [HostConfig(privileged=True), HostConfig(pid_mode="host"), HostConfig(ipc_mode="host")],
+    ids=["privileged", "pid", "ipc"],
+)
+def test_what_shares_with_the_host_has_no_label_of_its_own(tmp_path: Path, host: HostConfig) -> None:
+    async def scenario(world: World) -> None:
+        created = await create(world.deps, replace(asked(name="web"), host=host))
+        assert world.deps.registry.get(created.id).record.host.security_opt == ["label=disable"]
 
     play(tmp_path, scenario)
 

@@ -108,3 +108,14 @@ def test_the_flags_follow_the_state(tmp_path: Path, state: State, flags: str) ->
         container.state = State.EXITED
 
     play(tmp_path, scenario)
+
+
+def test_the_apparmor_profile_that_was_asked_for_is_told(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        asked_for = HostConfig(security_opt=["apparmor=mine"])
+        created = await create(world.deps, asked(name="web", host=asked_for))
+        assert (await inspect(world.deps, created.id)).app_armor_profile == "mine"
+        plain = await create(world.deps, asked(name="plain"))
+        assert (await inspect(world.deps, plain.id)).app_armor_profile == ""
+
+    play(tmp_path, scenario)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sampan.engine.containers.record import load
 from sampan.engine.containers.start import start
 from sampan.engine.containers.states import State
 from sampan.engine.containers.wait import begin_wait
+from sampan.engine.runtimes import Runtime, Runtimes
 
 
 @pytest.mark.parametrize("stage", ["launch", "network", "start"])
@@ -45,6 +47,27 @@ def test_a_failed_start_leaves_nothing_but_the_reason(tmp_path: Path, stage: str
         launcher.launch_error = launcher.start_error = world.networks.error = None
         await start(deps, "web")
         assert (await inspect(deps, "web")).state.error == ""
+
+    play(tmp_path, scenario)
+
+
+def test_another_runtime_is_named_to_the_shim_and_ours_is_not(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        program = tmp_path / "crun"
+        program.write_text("")
+        program.chmod(0o755)
+        runtimes = Runtimes({"crun": Runtime(str(program), ("--x",)), "gone": Runtime("/nonexistent")})
+        deps = replace(world.deps, runtimes=runtimes)
+        for name, wanted in (("c1", "crun"), ("c2", "sampan"), ("c3", "gone")):
+            await create(deps, asked(name=name, host=HostConfig(runtime=wanted, init=wanted == "sampan")))
+        await start(deps, "c1")
+        assert world.launcher.shim.request.runtime == {"path": str(program), "args": ["--x"]}
+        await start(deps, "c2")
+        assert world.launcher.shim.request.runtime is None
+        with pytest.raises(errors.StartFailed, match="OCI runtime create failed: exec: ") as caught:
+            await start(deps, "c3")
+        assert str(caught.value).count("failed to create task") == 1
+        assert (await inspect(deps, "c3")).state.exit_code == 127
 
     play(tmp_path, scenario)
 

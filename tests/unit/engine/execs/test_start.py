@@ -120,6 +120,16 @@ def test_a_failure_without_an_exit_code_counts_as_not_executable(tmp_path: Path)
     play_execs(tmp_path, scenario)
 
 
+def test_another_runtimes_words_are_framed_once(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        id = await create(world.execs, "web", ECHO)
+        world.launcher.start_error = errors.StartFailed("OCI runtime exec failed: no such thing", exit_code=127)
+        with pytest.raises(errors.StartFailed, match=r"^OCI runtime exec failed: no such thing$"):
+            await start_detached(world.execs, id)
+
+    play_execs(tmp_path, scenario)
+
+
 def test_the_end_of_a_shim_ends_its_execs(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         id = await create(world.execs, "web", ECHO)

@@ -1,10 +1,11 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from sampan.runtime.cgroup.files import CgroupError
-from sampan.runtime.cgroup.v1 import CgroupV1
+from sampan.runtime.cgroup.v1 import CgroupV1, _inherited
 
 FILES = {
     "memory": "memory.limit_in_bytes memory.memsw.limit_in_bytes memory.soft_limit_in_bytes memory.swappiness",
@@ -97,6 +98,86 @@ def test_a_new_cpuset_gets_what_its_parent_has(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("sampan.runtime.cgroup.files.make", make)
     CgroupV1("/sampan/x", {"cpuset": str(root)}).create()
     assert (root / "sampan/x/cpuset.cpus").read_text().startswith("0-1")
+
+
+def test_a_cpuset_that_somebody_left_empty_is_filled_on_the_way(tmp_path: Path) -> None:
+    for folder, value in (("", "0-3\n"), ("sampan", "")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            (tmp_path / folder / name).write_text(value)
+    assert _inherited(str(tmp_path / "sampan"), "cpuset.cpus") == "0-3"
+    assert (tmp_path / "sampan/cpuset.cpus").read_text() == "0-3"
+
+
+def test_a_process_is_moved_into_each_hierarchy_once(tmp_path: Path) -> None:
+    for name in ("cpu,cpuacct", "pids"):
+        (tmp_path / name / "x").mkdir(parents=True)
+        (tmp_path / name / "x/cgroup.procs").write_text("")
+    joint = str(tmp_path / "cpu,cpuacct")
+    cgroup = CgroupV1("/x", {"cpu": joint, "cpuacct": joint, "pids": str(tmp_path / "pids")})
+    cgroup.adopt(77)
+    assert (
+        (tmp_path / "pids/x/cgroup.procs").read_text() == (tmp_path / "cpu,cpuacct/x/cgroup.procs").read_text() == "77"
+    )
+
+
+def entered(cgroup: CgroupV1, below: "dict[str, str]") -> "list[str]":
+    fds = cgroup.entry_fds(below=below)
+    paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in fds]
+    for fd in fds:
+        os.close(fd)
+    return paths
+
+
+def test_a_process_enters_cgroups_inside(tmp_path: Path) -> None:
+    cgroup = made(tmp_path, "memory pids")
+    for folder in (*cgroup.folders.values(), f"{cgroup.folders['memory']}/foo"):
+        Path(folder).mkdir(exist_ok=True)
+        Path(folder, "tasks").write_text("")
+    memory, pids = cgroup.folders["memory"], cgroup.folders["pids"]
+    assert entered(cgroup, {"": "foo"}) == [f"{memory}/foo/tasks", f"{pids}/tasks"]
+    assert entered(cgroup, {"": "/"}) == [f"{memory}/tasks", f"{pids}/tasks"]
+    assert entered(cgroup, {"memory": "foo"}) == [f"{memory}/foo/tasks", f"{pids}/tasks"]
+    with pytest.raises(FileNotFoundError):
+        entered(cgroup, {"pids": "foo"})
+    with pytest.raises(CgroupError, match="No such file"):
+        entered(cgroup, {"": "bar"})
+    with pytest.raises(CgroupError, match="unknown controller cpu"):
+        entered(cgroup, {"cpu": "foo"})
+
+
+def test_every_directory_that_can_go_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("memory", "pids"):
+        (tmp_path / name / "x").mkdir(parents=True)
+    cgroup = CgroupV1("/x", {name: str(tmp_path / name) for name in ("memory", "pids")})
+    rmdir = os.rmdir
+
+    def busy(path: str) -> None:
+        if "memory" in path:
+            raise OSError(errno.EBUSY, "busy")
+        rmdir(path)
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    with pytest.raises(OSError, match="busy"):
+        cgroup.remove()
+    assert not (tmp_path / "pids/x").exists()
+
+
+def test_without_a_freezer_nothing_is_frozen_nor_can_be(tmp_path: Path) -> None:
+    cgroup = made(tmp_path, "memory")
+    assert not cgroup.is_frozen()
+    with pytest.raises(CgroupError, match="freezer controller is not mounted"):
+        cgroup.freeze(frozen=True)
+
+
+def test_it_is_frozen_by_itself_not_from_above(tmp_path: Path) -> None:
+    cgroup = CgroupV1("/x", {"freezer": str(tmp_path)})
+    assert not cgroup.is_frozen()  # it is gone
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/freezer.self_freezing").write_text("0\n")
+    assert not cgroup.is_frozen()
+    (tmp_path / "x/freezer.self_freezing").write_text("1\n")
+    assert cgroup.is_frozen()
 
 
 def test_oom_kills_are_counted_from_the_kernels_file(tmp_path: Path) -> None:

@@ -3,48 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from sampan.linux import devicefilter
 from sampan.runtime.cgroup import files
-from sampan.runtime.cgroup.v2 import CgroupV2, cpu_weight, values
-
-
-def test_oci_limits_become_version_2_files() -> None:
-    found = dict(
-        values(
-            {
-                "memory": {"limit": 64 << 20, "swap": 96 << 20, "reservation": 32 << 20},
-                "cpu": {"shares": 1024, "quota": 50000, "period": 100000, "cpus": "0-1"},
-                "pids": {"limit": 50},
-                "blockIO": {"weight": 500, "throttleWriteBpsDevice": [{"major": 8, "minor": 0, "rate": 1000}]},
-                "hugepageLimits": [{"pageSize": "2MB", "limit": 4}],
-                "unified": {"memory.high": "1G"},
-            }
-        )
-    )
-    assert found["memory.max"] == 64 << 20
-    assert found["memory.swap.max"] == 32 << 20  # the OCI value counts memory and swap together
-    assert found["memory.low"] == 32 << 20
-    assert found["cpu.max"] == "50000 100000"
-    assert found["cpuset.cpus"] == "0-1"
-    assert found["pids.max"] == 50
-    assert found["io.max"] == "8:0 wbps=1000"
-    assert found["hugetlb.2MB.max"] == 4
-    assert found["memory.high"] == "1G"
-
-
-def test_unlimited_is_max() -> None:
-    found = dict(values({"memory": {"limit": -1, "swap": -1}, "cpu": {"quota": -1}, "pids": {"limit": -1}}))
-    assert found == {
-        "memory.swap.max": "max",
-        "memory.max": "max",
-        "cpu.max": "max 100000",
-        "pids.max": "max",
-    }
-
-
-def test_the_ends_of_the_share_range_meet_the_ends_of_the_weight_range() -> None:
-    assert (cpu_weight(2), cpu_weight(262144)) == (1, 10000)
-    assert cpu_weight(1) == 1
-    assert 1 < cpu_weight(1024) < 100
+from sampan.runtime.cgroup.files import CgroupError
+from sampan.runtime.cgroup.v2 import CgroupV2
 
 
 def hierarchy(root: Path, given: str, to_containers: str) -> None:
@@ -78,10 +40,30 @@ def test_a_hierarchy_that_is_ready_is_not_written_to(tmp_path: Path) -> None:
     assert (tmp_path / "sampan/cgroup.subtree_control").read_text() == "pids memory\n"
 
 
+def test_below_a_cgroup_with_processes_it_becomes_threaded(tmp_path: Path) -> None:
+    hierarchy(tmp_path, "", "")
+    (tmp_path / "sampan/cgroup.subtree_control").unlink()  # stands for a kernel that refuses
+    (tmp_path / "sampan/cgroup.subtree_control").symlink_to("/proc/version")
+    (tmp_path / "sampan/x").mkdir()
+    (tmp_path / "sampan/x/cgroup.type").write_text("domain invalid\n")
+    CgroupV2("/sampan/x", str(tmp_path)).create()
+    assert (tmp_path / "sampan/x/cgroup.type").read_text().startswith("threaded")
+
+
 def place_of(fd: int) -> str:
     path = os.readlink(f"/proc/self/fd/{fd}")
     os.close(fd)
     return path
+
+
+def divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> CgroupV2:
+    """A container's cgroup that is divided, with process 77 at `where`."""
+    (tmp_path / "x/init.scope").mkdir(parents=True)
+    (tmp_path / "x/cgroup.subtree_control").write_text("memory pids\n")
+    for folder in ("x", "x/init.scope"):
+        (tmp_path / folder / "cgroup.procs").write_text("")
+    monkeypatch.setattr(files, "read_all", {"/proc/77/cgroup": f"1:name=old:/\n0::{where}\n"}.__getitem__)
+    return CgroupV2("/x", str(tmp_path))
 
 
 def test_a_process_is_born_in_the_directory(tmp_path: Path) -> None:
@@ -94,11 +76,26 @@ def test_a_process_is_born_in_the_directory(tmp_path: Path) -> None:
 def test_in_a_cgroup_that_the_container_has_divided_it_is_born_beside_the_first_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "x/init.scope").mkdir(parents=True)
-    (tmp_path / "x/cgroup.subtree_control").write_text("memory pids\n")
-    found = {"/proc/77/cgroup": "1:name=old:/\n0::/x/init.scope\n"}
-    monkeypatch.setattr(files, "read_all", found.__getitem__)
-    assert place_of(CgroupV2("/x", str(tmp_path)).clone_fd(77)) == str(tmp_path / "x/init.scope")
+    cgroup = divided(tmp_path, monkeypatch, "/x/init.scope")
+    assert place_of(cgroup.clone_fd(77)) == str(tmp_path / "x/init.scope")
+    assert place_of(cgroup.entry_fds(77)[0]) == str(tmp_path / "x/init.scope/cgroup.procs")
+
+
+def test_a_first_process_that_left_the_container_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert place_of(divided(tmp_path, monkeypatch, "/elsewhere").clone_fd(77)) == str(tmp_path / "x")
+
+
+def test_a_process_enters_a_cgroup_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cgroup = divided(tmp_path, monkeypatch, "/x")
+    assert place_of(cgroup.clone_fd(77, below={"": "/init.scope/"})) == str(tmp_path / "x/init.scope")
+    with pytest.raises(CgroupError, match="No such file"):
+        cgroup.clone_fd(below={"": "gone"})
+    with pytest.raises(CgroupError, match="not allowed"):
+        cgroup.clone_fd(below={"": "init.scope/../.."})
+    with pytest.raises(CgroupError, match="no hierarchy of controller memory"):
+        cgroup.clone_fd(below={"memory": "init.scope"})
 
 
 def test_limits_are_written_to_the_directory(tmp_path: Path) -> None:
@@ -106,3 +103,61 @@ def test_limits_are_written_to_the_directory(tmp_path: Path) -> None:
     (tmp_path / "x/pids.max").write_text("")
     CgroupV2("/x", str(tmp_path)).apply({"pids": {"limit": 9}})
     assert (tmp_path / "x/pids.max").read_text() == "9"
+
+
+def test_a_new_cgroup_gets_a_filter_and_any_other_a_new_one_for_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hierarchy(tmp_path, "memory pids", "memory pids")
+    calls = []
+    monkeypatch.setattr(devicefilter, "attach", lambda folder, rules, *, replace: calls.append(replace))
+    cgroup = CgroupV2("/sampan/x", str(tmp_path))
+    cgroup.create()
+    cgroup.apply({"devices": [{"allow": False}]})
+    cgroup.update({"devices": [{"allow": True}]})
+    cgroup.create()
+    cgroup.apply({"devices": [{"allow": False}]})
+    assert calls == [False, True, True]
+
+
+def test_only_a_user_namespace_excuses_the_lack_of_a_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").mkdir()
+
+    def refuse(folder: str, rules: object, *, replace: bool) -> None:
+        raise PermissionError(1, "bpf")
+
+    monkeypatch.setattr(devicefilter, "attach", refuse)
+    monkeypatch.setattr(files, "in_user_namespace", lambda: True)
+    CgroupV2("/x", str(tmp_path)).apply({"devices": [{"allow": False}]})
+    monkeypatch.setattr(files, "in_user_namespace", lambda: False)
+    with pytest.raises(PermissionError):
+        CgroupV2("/x", str(tmp_path)).apply({"devices": [{"allow": False}]})
+
+
+def test_an_unreadable_device_rule_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(CgroupError, match="invalid device rule: type 'p'"):
+        CgroupV2("/x", str(tmp_path)).apply({"devices": [{"allow": True, "type": "p"}]})
+
+
+def test_it_is_frozen_when_it_says_so_itself(tmp_path: Path) -> None:
+    cgroup = CgroupV2("/x", str(tmp_path))
+    assert not cgroup.is_frozen()  # it is gone
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/cgroup.freeze").write_text("1\n")
+    assert cgroup.is_frozen()
+
+
+def test_the_containers_root_user_gets_what_the_kernel_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/cgroup.procs").write_text("")
+    given = []
+
+    def chown(path: str, uid: int, gid: int) -> None:
+        if not os.path.exists(path):
+            raise FileNotFoundError(path)
+        given.append((path.removeprefix(str(tmp_path)), uid, gid))
+
+    monkeypatch.setattr(os, "chown", chown)
+    CgroupV2("/x", str(tmp_path)).delegate(1000, 1001)
+    assert given == [("/x", 1000, 1001), ("/x/cgroup.procs", 1000, 1001)]

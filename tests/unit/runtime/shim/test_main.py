@@ -5,12 +5,15 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sampan
 from sampan.runtime import ground, message
 from sampan.runtime.cgroup.detect import Hierarchies, cgroup_for
 from sampan.runtime.cgroup.v2 import CgroupV2
@@ -313,6 +316,38 @@ def test_a_discarded_container_leaves_nothing(world: World) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(world.pid, 0)
     world.until_left()
+
+
+def test_a_container_that_failed_before_it_is_discarded_has_nothing_to_discard(world: World) -> None:
+    def fail(sync: socket.socket) -> None:
+        message.send(sync, {"event": "error", "message": "no", "exit_code": 128})
+        os._exit(1)
+
+    world.bear(fail)
+    world.until(lambda: world.shim._failed)
+    assert world.ask("discard")["ok"] == {}
+    assert world.is_clean()
+    world.until_left()
+
+
+def test_what_drives_other_runtimes_is_not_in_the_launchers_memory() -> None:
+    program = (
+        f"import sys; sys.path.insert(0, {os.path.dirname(os.path.dirname(sampan.__file__))!r}); "
+        "import sampan.runtime.launcher.main; sys.exit(any('foreign' in name for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-I", "-S", "-c", program], check=False).returncode == 0
+
+
+def test_another_runtimes_container_gets_a_shim_that_drives_it(folder: Path) -> None:
+    def supervise() -> None:
+        far, near = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        orders = dict.fromkeys(ShimOrders.__slots__)
+        orders |= {"id": "c1", "exec_dir": str(folder / "exec"), "log": {"driver": "none"}, "cgroup_path": "/s/c1"}
+        shim = main._foreign_shim(ShimOrders(orders | {"runtime": {"path": "/rt", "args": []}}), near)
+        assert type(shim).__name__ == "ForeignShim"
+        far.close()
+
+    assert children.code_of(supervise) == 0
 
 
 def test_a_container_that_is_given_up_before_its_news_was_read_leaves_nothing(world: World) -> None:

@@ -9,7 +9,7 @@ Order       systemd first, the files after it: it writes its idea of all limits 
 
 import os
 
-from sampan.runtime.cgroup import files
+from sampan.runtime.cgroup import files, v2limits
 from sampan.runtime.cgroup.systemd import names, properties
 
 TYPE_CHECKING = False
@@ -130,6 +130,9 @@ class SystemdCgroup:
 
     def update(self, resources: "dict[str, Any]") -> None:
         """Tell systemd, then the kernel."""
+        if self.version == 2:
+            v2limits.check(self.folders[""], resources)
+        resources = self._completed(resources)
         with _manager(is_user=self._is_user) as manager:
             found = self._of_resources(manager, resources)
             # Version 1: systemd denies all devices before it allows some. Nobody may notice.
@@ -143,6 +146,25 @@ class SystemdCgroup:
                 if freezes:
                     self.freeze(frozen=False)
         self.inner.update(properties.rounded(resources))
+
+    def _completed(self, resources: "dict[str, Any]") -> "dict[str, Any]":
+        """With what a property needs to be said with another and is as before: quota and period, memory and swap."""
+        cpu, memory = dict(resources.get("cpu") or {}), dict(resources.get("memory") or {})
+        if bool(cpu.get("quota")) != bool(cpu.get("period")):
+            quota, period = self._quota_and_period()
+            cpu["quota"] = cpu.get("quota") or quota
+            cpu["period"] = cpu.get("period") or period
+        if self.version == 2 and memory.get("swap") is not None and not memory.get("limit"):
+            limit = files.read(self.folders[""], "memory.max")
+            memory["limit"] = -1 if limit == "max" else int(limit)
+        return {**resources, "cpu": cpu, "memory": memory}
+
+    def _quota_and_period(self) -> "tuple[int, int]":
+        if self.version == 2:
+            quota, _, period = files.read(self.folders[""], "cpu.max").partition(" ")
+        else:
+            quota, period = (files.read(self.folders["cpu"], f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+        return -1 if quota == "max" else int(quota), int(period)
 
     def oom_kills(self) -> int:
         """How many processes the kernel killed for want of memory."""

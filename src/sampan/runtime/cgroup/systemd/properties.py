@@ -74,8 +74,9 @@ def of_resources(resources: "dict[str, Any]", *, version: int, systemd: int) -> 
     found += _of_quota(cpu.get("quota") or 0, cpu.get("period") or 0)
     if limit := (resources.get("pids") or {}).get("limit"):
         found.append(("TasksMax", ("t", limit if limit > 0 else NO_LIMIT)))
-    if version == 1 and (weight := (resources.get("blockIO") or {}).get("weight")):
-        found.append(("BlockIOWeight", ("t", weight)))
+    if weight := (resources.get("blockIO") or {}).get("weight"):
+        name, scaled = ("IOWeight", v2limits.io_weight(weight)) if version == 2 else ("BlockIOWeight", weight)
+        found.append((name, ("t", scaled)))
     for key, name in (("cpus", "AllowedCPUs"), ("mems", "AllowedMemoryNodes")):
         if cpu.get(key):
             found.append((name, ("ay", bit_mask(cpu[key]))))

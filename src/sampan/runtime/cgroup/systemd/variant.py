@@ -74,7 +74,7 @@ class _Reader:
         if first == "@":
             self.at += 1
             return self.value(self.signature())
-        if first in ("'", '"'):
+        if first in ("'", '"') and wanted in ("", "s", "o", "g"):
             return wanted or "s", self.string(first)
         if first in _BRACKETS:
             return self.several(first, wanted)

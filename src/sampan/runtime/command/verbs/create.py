@@ -3,13 +3,17 @@
 import os
 
 from sampan.errors import InvalidArgument
+from sampan.runtime import attributes, labels
 from sampan.runtime.command import config, guard
 from sampan.runtime.command.launch import Launch, Wishes
 from sampan.runtime.command.options import Command, number, switch, text
 from sampan.runtime.command.store import Container
+from sampan.runtime.restrict import StageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from sampan.runtime.command.context import Context
     from sampan.runtime.command.options import Options
 
@@ -40,13 +44,14 @@ def prepared(context: "Context", options: "Options", *, gate: bool, is_detached:
     spec = config.load(bundle, name=options["config"] or "config.json")
     for warning in config.validate(spec, bundle, rootless=context.rootless):
         context.log.warning(warning)
+    check_process(context, spec.get("process") or {}, spec.get("linux") or {})
     has_terminal = bool((spec.get("process") or {}).get("terminal"))
     check_console(has_terminal, options["console-socket"], is_detached=is_detached)
     container = Container.make(context.root, options.arguments[0], bundle=bundle, spec=spec)
     wishes = Wishes(
         console_socket=options["console-socket"],
         pid_file=options["pid-file"],
-        preserved_fds=options["preserve-fds"] + int(os.environ.get("LISTEN_FDS") or 0),
+        preserved_fds=options["preserve-fds"],
         no_pivot=options["no-pivot"],
         no_new_keyring=options["no-new-keyring"],
         gate=gate,
@@ -56,9 +61,20 @@ def prepared(context: "Context", options: "Options", *, gate: bool, is_detached:
     return launch
 
 
+def check_process(context: "Context", process: "dict[str, Any]", linux: "dict[str, Any]") -> None:
+    """Refuse what would only fail when the container is half-made."""
+    try:
+        labels.check(process)
+        for warning in attributes.check(process, linux):
+            context.log.warning(warning)
+    except StageError as error:
+        raise InvalidArgument(str(error)) from error
+
+
 def check_console(has_terminal: bool, console_socket: str, *, is_detached: bool) -> None:
     """InvalidArgument where a terminal would have nobody at its other end, or a socket no terminal."""
     if has_terminal and is_detached and not console_socket:
-        raise InvalidArgument("cannot allocate tty if the runtime will detach without setting console socket")
+        text = "cannot allocate tty if the runtime will detach without setting console socket"
+        raise InvalidArgument(f"{text}: use --console-socket with --detach when a terminal is used")
     if not has_terminal and console_socket:
         raise InvalidArgument("cannot use console socket if the runtime will not detach or allocate tty")

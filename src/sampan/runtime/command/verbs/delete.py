@@ -57,10 +57,15 @@ def _delete(context: "Context", container: Container, *, force: bool) -> None:
 
 
 def _sweep(root: str, id: str) -> None:
-    """Remove the directory of a `create` that was killed before it wrote a state."""
+    """Remove what a `create` left that was killed before it wrote a state; a directory with folders is not its."""
     check_id(id)
     path = f"{root}/{id}"
-    if os.path.isdir(path) and not os.path.exists(f"{path}/state.json"):
-        import shutil
-
-        shutil.rmtree(path, ignore_errors=True)
+    try:
+        found = list(os.scandir(path))
+        if any(entry.is_dir(follow_symlinks=False) or entry.name == "state.json" for entry in found):
+            return
+        for entry in found:
+            os.unlink(entry.path)
+        os.rmdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return

@@ -86,8 +86,10 @@ def _add(pidfd: int, mounts: "list[dict[str, Any]]") -> None:
     from sampan.runtime import rootfs
     from sampan.runtime.steps import Root
 
-    steps = rootfs.plan({"mounts": mounts}, {})
+    steps, again = rootfs.plan_mounts({"mounts": mounts}, {})
+    steps += again
     for step in steps:
+        step.share()
         step.prepare()
     root = Root(lambda: None)
     root.fd = _enter(pidfd)

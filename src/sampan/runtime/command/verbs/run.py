@@ -2,7 +2,7 @@
 
 import os
 
-from sampan.runtime.command import guard
+from sampan.runtime.command import guard, notify
 from sampan.runtime.command.destroy import destroy
 from sampan.runtime.command.launch import Launch, run_late_hooks
 from sampan.runtime.command.options import Command, switch
@@ -25,6 +25,7 @@ def run(context: "Context", options: "Options") -> int:
     guard.enter()
     is_detached = options["detach"]
     launch = create.prepared(context, options, gate=False, is_detached=is_detached)
+    waiting = notify.wanted(launch.container.directory)
     try:
         launch.start()
         run_late_hooks(context, launch.spec, "poststart", launch.container.state("running"))
@@ -32,15 +33,17 @@ def run(context: "Context", options: "Options") -> int:
         launch.undo()
         raise
     if is_detached:
+        if waiting is not None:
+            waiting.until_ready(launch.pid, launch.pidfd)
         os.close(launch.pidfd)
         return 0
-    code = _wait(launch)
+    code = _wait(launch, waiting)
     if not options["keep"]:
         destroy(context, launch.container)
     return code
 
 
-def _wait(launch: Launch) -> int:
+def _wait(launch: Launch, waiting: "notify.Waiting | None") -> int:
     from sampan.runtime.command import foreground
 
-    return foreground.wait(launch.pid, launch.pidfd, launch.terminal_fd)
+    return foreground.wait(launch.pid, launch.pidfd, launch.terminal_fd, waiting)

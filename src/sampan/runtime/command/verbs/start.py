@@ -4,7 +4,7 @@ import _socket as socket
 import os
 
 from sampan.errors import Conflict
-from sampan.runtime.command import store
+from sampan.runtime.command import notify, store
 from sampan.runtime.command.launch import LaunchFailed, go, run_late_hooks
 from sampan.runtime.command.options import Command
 from sampan.runtime.command.store import Container
@@ -22,8 +22,12 @@ def run(context: "Context", options: "Options") -> int:
     with container.locked():
         _check(container)
         gate = _through_the_gate(container)
+        waiting = notify.wanted(container.directory)
+        pidfd = os.pidfd_open(container.pid) if waiting else -1
         go(gate, container.state(store.CREATED))
         _run_poststart(context, container)
+    if waiting is not None:
+        waiting.until_ready(container.pid, pidfd)
     return 0
 
 

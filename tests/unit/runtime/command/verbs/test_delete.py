@@ -50,9 +50,16 @@ def test_what_does_not_exist_is_an_error_but_for_force(context: Context, capfd: 
 
 
 def test_a_half_made_directory_is_swept(context: Context) -> None:
-    os.makedirs(f"{context.root}/one/below")
-    assert delete(context, "one") == 1
+    os.makedirs(f"{context.root}/one")
+    with open(f"{context.root}/one/config.json", "w"):
+        assert delete(context, "one") == 1
     assert not os.path.exists(f"{context.root}/one")
+
+
+def test_what_is_no_container_is_not_swept(context: Context) -> None:
+    os.makedirs(f"{context.root}/one/below")
+    assert delete(context, "-f", "one") == 0
+    assert os.path.exists(f"{context.root}/one/below")
 
 
 def test_force_does_not_leave_the_root(context: Context, capfd: pytest.CaptureFixture[str]) -> None:
