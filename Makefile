@@ -73,6 +73,6 @@ $(STAMPS)/busybox: | $(STAMPS)/venv
 
 # Only the tests look at the kernel's state with other people's programs.
 $(STAMPS)/test-tools: | $(STAMPS)/venv
-	@{ command -v ip && command -v nft && command -v iptables; } >/dev/null || \
-		{ $(APT) -qq update && $(APT) -qq -y install --no-install-recommends iproute2 nftables iptables; }
+	@{ command -v ip && command -v nft && command -v iptables && ldconfig -p | grep -F libseccomp.so.2; } >/dev/null || \
+		{ $(APT) -qq update && $(APT) -qq -y install --no-install-recommends iproute2 nftables iptables libseccomp2; }
 	@touch $@

@@ -13,6 +13,7 @@ from support import attackimage, evilimage
 from support.attackedbundle import COMMAND, Bundle, Json, bundle
 from support.attacks import Arena, Outside, both, expect, judge
 
+pytestmark = pytest.mark.needs_sampand
 RUNS = 15
 PROGRAM = ["program.overwrite_own", json.dumps({"image_program": attackimage.interpreter()})]
 SCRIPT = [f"{attackimage.FOLDER}/entry", *PROGRAM]
@@ -115,3 +116,31 @@ def test_proc_in_a_shared_volume_is_protected(arena: Arena, procs: str) -> None:
                 "mounting.any_writable_proc", arguments=arguments, change=change, may_be_refused=True
             )
             assert not verdict.succeeded, verdict.detail
+
+
+@pytest.mark.parametrize(
+    "place", ["/proc", "/proc/", "//proc/self", "/tmp/../proc/self", "/./proc/sys", "/proc//sys/kernel", "proc/sys"]
+)
+def test_no_name_for_proc_takes_a_volume(attackers: Bundle, outside: Outside, place: str) -> None:
+    """CVE-2019-16884: a config with a volume of false files on /proc or a part of it, under another spelling than a
+    comparison of texts would find."""
+    folder = outside.make("false")
+    for path in (
+        "sys/kernel/core_pattern",
+        "kernel/core_pattern",
+        "core_pattern",
+        "oom_score_adj",
+        "self/oom_score_adj",
+    ):
+        os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)
+        with open(f"{folder}/{path}", "w") as file:
+            file.write("false")
+
+    def change(spec: Json) -> None:
+        spec["mounts"].append({"destination": place, "type": "bind", "source": folder, "options": ["bind", "rw"]})
+        spec["process"]["oomScoreAdj"] = 500
+
+    look = "cat /proc/sys/kernel/core_pattern /proc/self/oom_score_adj"
+    assert "false" not in attackers.run("sh", "-c", look, change=change).stdout
+    with open(f"{folder}/self/oom_score_adj") as file:
+        assert file.read() == "false"

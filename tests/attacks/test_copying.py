@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support import naive, rootfs
+from support import evilimage, naive, rootfs
 from support.api import Refused
 from support.attacks import SECRET, Arena, Outside
 from support.loopdevice import loop_device
@@ -18,27 +18,19 @@ STARTS = 15
 LOOK = ["sh", "-c", "find /data /vol -type f -exec cat {} + 2>/dev/null; true"]
 
 
-def image_with_link(target: str) -> bytes:
-    """The busybox image; /data is a link to `target`."""
-    out = io.BytesIO(rootfs.busybox())
-    with tarfile.open(fileobj=out, mode="a") as tar:
-        rootfs.add(tar, "data", type=tarfile.SYMTYPE, linkname=target)
-    return out.getvalue()
-
-
 @pytest.mark.parametrize("way", ["absolute", "dots", "by_proc"])
 def test_a_volume_is_not_filled_through_a_link(arena: Arena, outside: Outside, way: str) -> None:
     """A new volume is filled with what the image has at its place, and the image has a link there: to a folder of
     the host, by its path, by dots, by /proc/1/root."""
     up = {"absolute": "", "dots": "../" * 12 + ".", "by_proc": "/proc/1/root"}[way]
-    with arena.imported("smpx-link:1", image_with_link(f"{up}{outside.folder}")) as image:
+    with arena.imported("smpx-link:1", evilimage.with_links({"data": f"{up}{outside.folder}"})) as image:
         assert SECRET not in arena.try_start(*LOOK, image=image, Volumes={"/data": {}, "/vol": {}})
     assert os.listdir(outside.folder) == ["secret"]
 
 
 def test_a_naive_copy_follows_it(outside: Outside) -> None:
     """The same image, and a copy that joins paths."""
-    with naive.extracted(image_with_link(outside.folder)) as root:
+    with naive.extracted(evilimage.with_links({"data": outside.folder})) as root:
         naive.copy(root, "/data", f"{root}/volume")
         with open(f"{root}/volume/secret") as file:
             assert file.read() == SECRET

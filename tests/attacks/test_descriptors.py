@@ -16,9 +16,9 @@ WORKING_DIRECTORIES = [f"/proc/self/fd/{fd}" for fd in FIRST_FDS] + [
 
 
 @pytest.fixture
-def target(arena: Arena, sabotaged: Callable[..., Arena], protected: bool) -> Arena:
+def target(request: pytest.FixtureRequest, arena: Arena, protected: bool) -> Arena:
     """Protection: everything but 0 to 2 is closed; nothing of the host is open when the root has been entered."""
-    return arena if protected else sabotaged("leaked-descriptor")
+    return arena if protected else request.getfixturevalue("sabotaged")("leaked-descriptor")
 
 
 @both

@@ -32,7 +32,8 @@ def test_nothing_is_loaded_while_a_process_is_made(arena: Arena, image: str, use
     """The same with a container's first process and with an exec: users and groups are looked up, directories made,
     names decoded in the container's root."""
     fields = {"User": user, "WorkingDir": "/tmp/né/日本", "Tty": True, "Env": ["NAME=é"], "Hostname": "host-name"}
-    host = {"GroupAdd": ["extra"], "Init": True, "Ulimits": [{"Name": "nofile", "Soft": 64, "Hard": 64}]}
+    host = {"GroupAdd": ["extra"], "Ulimits": [{"Name": "nofile", "Soft": 64, "Hard": 64}]}
+    host["Init"] = arena.sampand is not None  # another engine may lack its own
     assert arena.printed(*LOOK, image=image, host=host, **fields) == ""
     with arena.container("sleep", "60", image=image, host=host, User="root") as made:
         fields = {"User": user, "Tty": False, "Env": ["NAME=é"]}

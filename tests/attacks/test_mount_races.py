@@ -4,7 +4,7 @@ CVE-2019-16884, CVE-2019-19921, CVE-2021-30465, CVE-2023-27561, CVE-2025-31133, 
 """
 
 import os
-from collections.abc import Callable
+import shutil
 
 import pytest
 
@@ -22,9 +22,9 @@ MASKED = "/proc/timer_list"
 
 
 @pytest.fixture(params=[False, True], ids=["fast", "slowly"])
-def target(request: pytest.FixtureRequest, arena: Arena, sabotaged: Callable[..., Arena]) -> Arena:
+def target(request: pytest.FixtureRequest, arena: Arena) -> Arena:
     """The engine; and the engine with pauses between the steps of a launch, so that each race can be won."""
-    return sabotaged("step-pauses") if request.param else arena
+    return request.getfixturevalue("sabotaged")("step-pauses") if request.param else arena
 
 
 def verdicts(
@@ -265,6 +265,29 @@ def test_a_volume_does_not_take_the_place_of_proc(arena: Arena, outside: Outside
     folder = outside.make("proc")
     assert arena.try_start("echo", "started", host={"Binds": [f"{folder}:{place}"]}) == ""
     assert arena.try_start("echo", "started", host={"Tmpfs": {place: ""}}) == ""
+
+
+@pytest.mark.parametrize(
+    "place", ["/to-proc", "/to-proc/self", "/to-proc/sys/kernel", "/to-self", "/to-self/attr", "/up"]
+)
+def test_no_link_leads_a_volume_to_proc(arena: Arena, outside: Outside, place: str) -> None:
+    """The same by links of the image: the volume's place is harmless by its name, and a link leads it to /proc."""
+    folder = outside.make("proc")
+    files = _make_false_proc(folder)
+    shutil.copytree(f"{folder}/self", folder, dirs_exist_ok=True)
+    shutil.copytree(f"{folder}/sys/kernel", folder, dirs_exist_ok=True)
+    links = {"to-proc": "/proc", "to-self": "proc/self", "up": "bin/../proc/thread-self"}
+    with arena.imported("smpx-links:1", evilimage.with_links(links)) as image:
+        look = [
+            "sh",
+            "-c",
+            "cat /proc/sys/kernel/core_pattern /proc/self/oom_score_adj /proc/thread-self/oom_score_adj",
+        ]
+        host: dict[str, object] = {"Binds": [f"{folder}:{place}"], "OomScoreAdj": 500}
+        assert UNTOUCHED not in arena.try_start(*look, image=image, host=host)
+    for path in files:
+        with open(path) as file:
+            assert file.read() == UNTOUCHED, path
 
 
 def test_privileged_is_what_it_takes(arena: Arena) -> None:

@@ -38,6 +38,7 @@ from sampan.network.values import Endpoint, PortBinding
 from sampan.oci.descriptor import Descriptor
 from sampan.oci.image import ImageConfig, RunConfig
 from sampan.oci.manifest import Manifest
+from sampan.runtime.filter import Filter
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
 from sampan.storage.metadata import Database
 from sampan.storage.snapshot.overlay import OverlaySnapshotter
@@ -121,6 +122,7 @@ class FakeShim:
         groups: list[str],
         stream: AttachStream | None,
         tty: bool,
+        filter: Filter | None = None,
     ) -> int:
         if stream is not None:
             os.close(stream.fd)

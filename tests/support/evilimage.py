@@ -2,6 +2,7 @@
 
 evil         for somebody to load code from it: libraries, Python modules, name services (CVE-2019-14271). Whatever is
              loaded makes the file /proof, seen from where it is loaded. The image's own programs are static.
+with_links   for somebody to mount where a link leads.
 linked_proc  for somebody to mount /proc, or to believe it.
 """
 
@@ -92,4 +93,13 @@ def linked_proc(files: dict[str, str] | None = None) -> bytes:
                 new.addfile(member, old.extractfile(member) if member.isfile() else None)
         for name, text in (files or {}).items():
             rootfs.add(new, f"vol/proc/{name}", text.encode(), mode=0o644)
+    return out.getvalue()
+
+
+def with_links(links: dict[str, str]) -> bytes:
+    """The busybox image with these links."""
+    out = io.BytesIO(rootfs.busybox())
+    with tarfile.open(fileobj=out, mode="a") as tar:
+        for name, target in links.items():
+            rootfs.add(tar, name, type=tarfile.SYMTYPE, linkname=target)
     return out.getvalue()

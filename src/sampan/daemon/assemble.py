@@ -74,7 +74,7 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
         volumes.open()
         networks = Networks(database, bridge=config.bridge, bip=config.bip or None, mtu=config.mtu)
         async with kept_while_needed(config, networks), TaskScope("engine") as tasks:
-            facts = host.probe(cgroup_parent=config.cgroup_parent)
+            facts = host.probe(cgroup_parent=config.cgroup_parent, seccomp_profile=config.seccomp_profile)
             watcher = DirectoryWatcher()
             runtimes = await _runtimes(config)
             containers = Containers(

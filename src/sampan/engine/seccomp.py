@@ -24,6 +24,7 @@ from sampan.engine.host import BUILTIN, UNCONFINED, HostFacts
 from sampan.engine.seccompdefault import default_profile
 from sampan.errors import Internal, InvalidArgument
 from sampan.oci.seccomp import Filter, compile_filter
+from sampan.runtime.filter import Filter as LoadableFilter
 
 Json = dict[str, Any]
 
@@ -35,6 +36,10 @@ _MACHINES = {
     "armv7l": ("arm", "SCMP_ARCH_ARM"),
 }
 _KEPT_PROFILES = 64
+# With Docker it is the runtime that finds these faults.
+_REFUSED = (
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
+)
 
 
 class _Rules(Shape, rename="camel", forbid_unknown_fields=False):
@@ -97,6 +102,26 @@ def seccomp_of(host: HostConfig, bounding: Iterable[str], facts: HostFacts) -> J
     return _resolved(text, frozenset(bounding), facts.machine, facts.kernel)
 
 
+def filter_of(seccomp: Json | None) -> LoadableFilter | None:
+    """What a container's first process and its execs are to load; kept by identity, as `seccomp_of` gives shared ones."""
+    if seccomp is None:
+        return None
+    known = _loadable.get(id(seccomp))
+    if known is not None and known[0] is seccomp:
+        return known[1]
+    found = compiled(seccomp)
+    if found.needs_listener and not seccomp.get("listenerPath"):
+        raise Internal(f"{_REFUSED}unable to start container process: listenerPath is not set")
+    made = LoadableFilter.of(seccomp, found.program, found.flags) if found.program else None
+    if len(_loadable) >= _KEPT_PROFILES:
+        _loadable.clear()
+    _loadable[id(seccomp)] = (seccomp, made)
+    return made
+
+
+_loadable: dict[int, tuple[Json, LoadableFilter | None]] = {}
+
+
 def compiled(seccomp: Json) -> Filter:
     """The filter; one that was made before is not made again."""
     return _compiled(jsontext.dumps(seccomp))
@@ -107,7 +132,7 @@ def _compiled(text: str) -> Filter:
     try:
         return compile_filter(jsontext.loads(text))
     except InvalidArgument as error:
-        raise Internal(str(error)) from error
+        raise Internal(f"{_REFUSED}{error}") from error
 
 
 @lru_cache(maxsize=_KEPT_PROFILES)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from sampan import errors
 from sampan.runtime import message
+from sampan.runtime.filter import Filter
 from sampan.runtime.ground import SOCKET
 from sampan.runtime.request import AttachStream, ExitRecord
 
@@ -269,6 +270,7 @@ class Shim:
         groups: list[str],
         tty: bool,
         stream: AttachStream | None,
+        filter: Filter | None = None,
     ) -> int:
         """Run a process more (an OCI process object); its pid, once it is executed. Takes the stream's descriptor."""
         body: message.Message = {
@@ -280,6 +282,7 @@ class Shim:
             "tty": tty,
             "stdin": bool(stream and stream.stdin),
             "stream": stream.to_json() if stream else {},
+            "filter": filter.to_json() if filter else None,
         }
         waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._execs[exec_id] = waiting

@@ -26,6 +26,10 @@ _TERMINAL = "/dev/pts/ptmx"
 _MAX_PATH_BYTES = 107  # sun_path (unix(7)) and its terminating zero
 
 
+# Of the process state's shape: the version that the specification's own example and crun give.
+STATE_VERSION = "0.2.0"
+
+
 def connect(path: str) -> socket.socket:
     """A connection to a Unix stream socket; paths longer than an address go by their directory."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -80,7 +84,7 @@ def send_listener(path: str, listener_fd: int, state: "dict[str, Any]", *, pid: 
 
 def process_state(state: "dict[str, Any]", *, pid: int, metadata: str = "") -> str:
     """The runtime-spec's ContainerProcessState as JSON."""
-    found: dict[str, Any] = {"ociVersion": state["ociVersion"], "fds": [SECCOMP_FD_NAME], "pid": pid}
+    found: dict[str, Any] = {"ociVersion": STATE_VERSION, "fds": [SECCOMP_FD_NAME], "pid": pid}
     if metadata:
         found["metadata"] = metadata
     return jsontext.dumps(found | {"state": state})

@@ -1,8 +1,9 @@
 """A compiled seccomp filter on its way to the process that loads it.
 
-Form        in messages {"program": base64, "flags": int}; the program is an array of struct sock_filter (seccomp(2))
+Form        in messages {"program": base64, "flags": int, "listener"?: {"path", "metadata"}}; the program is an array of
+            struct sock_filter (seccomp(2))
 Listener    A filter with SCMP_ACT_NOTIFY needs somebody who listens: loading it yields a descriptor, which goes to the
-            supervisor at once, in an event "listener"; the supervisor knows whom to give it.
+            supervisor at once, in an event "listener" that says where an agent waits for it.
 """
 
 import _socket as socket
@@ -19,28 +20,36 @@ if TYPE_CHECKING:
 
 
 class Filter:
-    """`program` and the SECCOMP_FILTER_FLAG_* to load it with."""
+    """`program` and the SECCOMP_FILTER_FLAG_* to load it with; `listener`: for whom, if it is to have one."""
 
-    __slots__ = ("flags", "program")
+    __slots__ = ("flags", "listener", "program")
 
-    def __init__(self, program: bytes, flags: int = 0) -> None:
+    def __init__(self, program: bytes, flags: int = 0, listener: "dict[str, Any] | None" = None) -> None:
         self.program = program
         self.flags = flags
-
-    @property
-    def needs_listener(self) -> bool:
-        return bool(self.flags & c.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+        self.listener = listener
 
     def load(self, sync: socket.socket) -> None:
         """Put the calling process under the filter."""
-        fd = syscalls.seccomp_set_filter(self.program, self.flags)
-        if self.needs_listener:
-            message.send(sync, {"event": "listener"}, [fd])
+        flags = self.flags | (c.SECCOMP_FILTER_FLAG_NEW_LISTENER if self.listener else 0)
+        fd = syscalls.seccomp_set_filter(self.program, flags)
+        if self.listener:
+            message.send(sync, {"event": "listener", **self.listener}, [fd])
             os.close(fd)
 
     def to_json(self) -> "dict[str, Any]":
-        return {"program": binascii.b2a_base64(self.program, newline=False).decode(), "flags": self.flags}
+        program = binascii.b2a_base64(self.program, newline=False).decode()
+        return {"program": program, "flags": self.flags, "listener": self.listener}
 
     @classmethod
     def from_json(cls, found: "dict[str, Any] | None") -> "Filter | None":
-        return None if not found else cls(binascii.a2b_base64(found["program"]), found["flags"])
+        if not found:
+            return None
+        return cls(binascii.a2b_base64(found["program"]), found["flags"], found["listener"])
+
+    @classmethod
+    def of(cls, seccomp: "dict[str, Any]", program: bytes, flags: int) -> "Filter":
+        """For a compiled `linux.seccomp`, which may name an agent to listen."""
+        path = seccomp.get("listenerPath")
+        listener = {"path": path, "metadata": seccomp.get("listenerMetadata") or ""} if path else None
+        return cls(program, flags, listener)

@@ -102,14 +102,14 @@ def _run(stage: Stage) -> None:
     restrict.default_signals()
     stage.prepare_on_host()
     stage.build()
-    stdio = stage.stdio or stage.take_terminal()
     if orders.stops_for_hooks:
         _let_hooks_run(stage)
     labels.apply(process)
     stage.enter_root()
     identity = _identity(stage)
-    restrict.enter_directory(stage.root.fd, process.get("cwd") or "/", create=orders.create_cwd)
-    terminal.take_stdio(stdio, is_terminal=stage.stdio is None)
+    restrict.enter_directory(stage.root.fd, process.get("cwd") or "/")
+    assert stage.stdio is not None
+    terminal.take_stdio(stage.stdio, is_terminal=orders.tty)
     terminal.own_stdio(identity.uid, identity.gid)
     os.umask(identity.umask)
     os.close(stage.root.fd)

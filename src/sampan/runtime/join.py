@@ -102,7 +102,7 @@ def _run(stage: JoinStage) -> None:
         rebirth.become_root()
     root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     identity = _identity(stage, root_fd)
-    restrict.enter_directory(root_fd, process.get("cwd") or "/", create=False)
+    restrict.enter_directory(root_fd, process.get("cwd") or "/")
     stdio = stage.stdio or _terminal(stage, root_fd)
     terminal.take_stdio(stdio, is_terminal=stage.stdio is None)
     terminal.own_stdio(identity.uid, identity.gid)

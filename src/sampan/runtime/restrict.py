@@ -14,7 +14,7 @@ import resource
 
 from sampan.linux import capabilities, syscalls
 from sampan.linux import constants as c
-from sampan.linux.rootpath import open_in_root, open_or_create_directory
+from sampan.linux.rootpath import open_in_root
 from sampan.runtime.identity import Identity
 
 TYPE_CHECKING = False
@@ -62,11 +62,10 @@ def _text(error: Exception) -> str:
     return "operation not permitted" if "not allowed" in str(error) else str(error)
 
 
-def enter_directory(root_fd: int, unsafe_cwd: str, *, create: bool) -> None:
-    """Change into the working directory, resolved inside the root; made as root when missing and `create`."""
+def enter_directory(root_fd: int, unsafe_cwd: str) -> None:
+    """Change into the working directory, resolved inside the root."""
     try:
-        flags = os.O_PATH | os.O_DIRECTORY
-        fd = open_or_create_directory(root_fd, unsafe_cwd) if create else open_in_root(root_fd, unsafe_cwd, flags)
+        fd = open_in_root(root_fd, unsafe_cwd, os.O_PATH | os.O_DIRECTORY)
     except OSError as error:
         text = f'chdir to cwd ("{unsafe_cwd}") set in config.json failed: {_text(error)}'
         raise StageError(text, CANNOT_RUN if isinstance(error, NotADirectoryError) else NOT_FOUND) from error
@@ -99,7 +98,7 @@ def restrict(
         capabilities.raise_ambient(sets.get("ambient", 0) & sets.get("inheritable", 0) & sets.get("permitted", 0))
     if no_new_privileges:
         syscalls.prctl(c.PR_SET_NO_NEW_PRIVS, 1)
-        if filter is not None and filter.needs_listener:
+        if filter is not None and filter.listener:
             filter.load(sync)
     # A change of credentials has cleared it.
     syscalls.prctl(c.PR_SET_PDEATHSIG, signal.SIGKILL if dies_with_parent else 0)
@@ -107,7 +106,7 @@ def restrict(
 
 def late_filter(process: "dict[str, Any]", filter: "Filter | None") -> "Filter | None":
     """The filter, if it is to be loaded right before execve, which no_new_privs allows."""
-    if filter is None or filter.needs_listener or not process.get("noNewPrivileges"):
+    if filter is None or filter.listener or not process.get("noNewPrivileges"):
         return None
     return filter
 

@@ -30,16 +30,20 @@ if TYPE_CHECKING:
     from sampan.runtime.namespaces import Namespaces
 
 
-def plan(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "list[Step]":
-    """The steps for an OCI config, in order; pure. `cgroup_folders`: controller to directory, "" for version 2."""
+def plan(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]", *, more: "list[Step] | None" = None) -> "list[Step]":
+    """The steps for an OCI config, in order; pure. `cgroup_folders`: controller to directory, "" for version 2.
+
+    `more`: further ones, to be done when all is mounted and nothing is read-only yet.
+    """
     linux = spec.get("linux") or {}
     kinds = {space["type"] for space in linux.get("namespaces") or ()}
     if "mount" not in kinds:
-        return [_nodes(linux, in_user_namespace="user" in kinds)]
+        return [_nodes(linux, in_user_namespace="user" in kinds), *(more or ())]
     steps, again = plan_mounts(spec, cgroup_folders)
     if not any(isinstance(step, Bind) and step.mount.target == "/dev" for step in steps):
         steps.append(_nodes(linux, in_user_namespace="user" in kinds))
     steps += [Sysctl(name, str(value)) for name, value in (linux.get("sysctl") or {}).items()]
+    steps += more or ()
     if linux.get("readonlyPaths"):
         steps.append(ReadOnly(linux["readonlyPaths"]))
     if linux.get("maskedPaths"):

@@ -12,18 +12,18 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
+from sampan.linux.rootpath import open_or_create_directory
 from sampan.runtime import attributes, ground, message, namespaces, rebirth, rootfs, terminal
 from sampan.runtime.cgroup.detect import cgroup_for
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.restrict import StageError, set_rlimits
-from sampan.runtime.steps import Root
+from sampan.runtime.steps import Root, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from sampan.runtime.request import InitOrders
-    from sampan.runtime.steps import Step
 
 ENTER_CGROUP = b"0"  # "the writing thread" (cgroups(7))
 
@@ -58,13 +58,22 @@ class Stage:
         self.namespaces = Namespaces(linux.get("namespaces"))
         self.namespace_fds: dict[str, int] = {}
         self.cgroup = cgroup_for(linux.get("cgroupsPath") or "", manager=orders.cgroup_manager, name=orders.id)
-        self.steps = rootfs.plan(self.spec, self.cgroup.folders)
+        self.steps = rootfs.plan(self.spec, self.cgroup.folders, more=self._own_steps())
         self.has_cgroup_ns = bool(self.namespaces.new & c.CLONE_NEWCGROUP)
         self._task_fds: list[int] = []
         self.root = Root(self.enter_cgroup)
         attributes.load(self.spec.get("process") or {}, linux)
         if self.spec.get("hooks"):
             __import__("sampan.runtime.hooks")  # later there is no file system to import it from
+
+    def _own_steps(self) -> "list[Step]":
+        found: list[Step] = []
+        cwd = (self.spec.get("process") or {}).get("cwd") or "/"
+        if self.orders.create_cwd and cwd != "/":
+            found.append(WorkingDirectory(cwd))
+        if self.stdio is None:
+            found.append(Terminal(self))
+        return found
 
     # on the host
 
@@ -176,12 +185,6 @@ class Stage:
         """Make the new root the root; nothing of the host has a name any more."""
         rootfs.enter_root(self.root.fd, self.spec, self.namespaces, no_pivot=self.orders.no_pivot)
 
-    def take_terminal(self) -> "tuple[int, int, int]":
-        """The three standard streams of a process with a terminal, which becomes the container's console too."""
-        slave = terminal.open_terminal(self.sync, self.root.fd, self.spec["process"])
-        terminal.mount_console(self.root.fd, slave)
-        return slave, slave, slave
-
     def wait_for_go(self) -> "dict[str, Any]":
         """Until the supervisor, or whoever comes through the gate, says so; `sync` is then the way to that one."""
         gate = self.orders.gate
@@ -193,6 +196,43 @@ class Stage:
         if found is None:
             raise StageError("the supervisor went away")
         return found[0]
+
+
+class WorkingDirectory(Step):
+    """Make the working directory where the root lacks it, as root."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def describe(self) -> str:
+        return f"make the working directory {self.path}"
+
+    def execute(self, root: Root) -> None:
+        try:
+            os.close(open_or_create_directory(root.fd, self.path))
+        except OSError:
+            return  # entering it will fail, and the message for that is one that users know
+
+
+class Terminal(Step):
+    """The standard streams of a process with a terminal, which becomes the container's console too."""
+
+    __slots__ = ("stage",)
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    def describe(self) -> str:
+        return "open a terminal"
+
+    def execute(self, root: Root) -> None:
+        stage = self.stage
+        stage.enter_cgroup()  # which of its devices may be opened is the container's matter
+        slave = terminal.open_terminal(stage.sync, root.fd, stage.spec["process"])
+        terminal.mount_console(root.fd, slave)
+        stage.stdio = (slave, slave, slave)
 
 
 def attempt(step: "Step", action: "Any") -> None:

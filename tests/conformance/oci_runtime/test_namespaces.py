@@ -18,7 +18,8 @@ def link(pid: "int | str", kind: str) -> str:
 
 def set_namespaces(lab: Lab, **paths: "str | None") -> None:
     """Those of the usual ones, with `kind="/path"` joined, `kind=""` new and `kind=None` left out."""
-    wanted: dict[str, str | None] = dict.fromkeys(NAMESPACES, "") | paths
+    wanted: dict[str, str | None] = {}
+    wanted.update(dict.fromkeys(NAMESPACES, ""), **paths)
     entries = [(kind, path) for kind, path in wanted.items() if path is not None]
     lab.linux["namespaces"] = [{"type": kind} | ({"path": path} if path else {}) for kind, path in entries]
 

@@ -7,7 +7,7 @@ import pytest
 
 from sampan.api.wire.host import HostConfig
 from sampan.engine.host import HostFacts
-from sampan.engine.seccomp import compiled, seccomp_of
+from sampan.engine.seccomp import compiled, filter_of, seccomp_of
 from sampan.errors import Internal
 
 Json = dict[str, Any]
@@ -175,5 +175,21 @@ def test_a_filter_is_made_once_for_equal_profiles() -> None:
 
 
 def test_what_cannot_be_compiled_is_the_start_that_fails() -> None:
-    with pytest.raises(Internal, match="string X is not a valid action for seccomp"):
+    with pytest.raises(Internal, match="runc create failed: string X is not a valid action for seccomp"):
         compiled({"defaultAction": "X"})
+
+
+def test_a_process_is_given_the_program_and_its_flags() -> None:
+    found = filter_of(CUSTOM)
+    assert found is not None and found.flags == 4
+    assert found.program == compiled(CUSTOM).program
+    assert filter_of(CUSTOM) is found
+    assert filter_of(None) is None
+
+
+def test_a_filter_that_asks_somebody_must_say_whom() -> None:
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}
+    with pytest.raises(Internal, match="unable to start container process: listenerPath is not set"):
+        filter_of(profile)
+    found = filter_of(profile | {"listenerPath": "/run/agent.sock"})
+    assert found is not None and found.needs_listener

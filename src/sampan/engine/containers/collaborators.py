@@ -16,6 +16,7 @@ from sampan.engine.logs import DirectoryWatcher
 from sampan.engine.runtimes import Runtimes
 from sampan.image.record import Image
 from sampan.network.values import Endpoint, PortBinding
+from sampan.runtime.filter import Filter
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
 from sampan.storage.metadata import Database
 from sampan.storage.snapshot.contract import Snapshotter
@@ -60,6 +61,7 @@ class Shim(Protocol):
         groups: list[str],
         stream: AttachStream | None,
         tty: bool,
+        filter: Filter | None = None,
     ) -> int: ...
     async def wait_exec(self, exec_id: str) -> int: ...
     async def poll_exec(self, exec_id: str) -> int | None: ...

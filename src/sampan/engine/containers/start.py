@@ -26,6 +26,7 @@ from sampan.engine.containers.registry import Container
 from sampan.engine.containers.remove import remove_locked
 from sampan.engine.containers.states import State
 from sampan.engine.containers.supervise import supervise
+from sampan.engine.seccomp import filter_of
 from sampan.engine.spec import build_spec
 from sampan.network.values import Endpoint
 from sampan.runtime.request import LaunchRequest
@@ -151,6 +152,9 @@ def _request(deps: Containers, container: Container) -> LaunchRequest:
     runtime = deps.runtimes.program(host.runtime)
     if runtime is not None:
         deps.runtimes.fit(spec, host)
+    seccomp = spec["linux"].get("seccomp")
+    if runtime is None:
+        spec["linux"].pop("seccomp", None)  # our own takes the compiled filter, and has no use for the profile
     return LaunchRequest(
         id=record.id,
         spec=spec,
@@ -165,6 +169,7 @@ def _request(deps: Containers, container: Container) -> LaunchRequest:
         exit_path=paths.exit_path(record.id),
         log=log_settings(host.log_config, paths.log_path(record.id)),
         runtime=runtime,
+        filter=filter_of(seccomp) if runtime is None else None,
     )
 
 

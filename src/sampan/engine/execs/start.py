@@ -16,7 +16,8 @@ from sampan.engine.containers.attach import DEFAULT_DETACH_KEYS, parse_detach_ke
 from sampan.engine.containers.notify import notify
 from sampan.engine.execs.create import check_ready
 from sampan.engine.execs.registry import Exec, Execs
-from sampan.engine.process import exec_process
+from sampan.engine.process import exec_process, granted
+from sampan.engine.seccomp import filter_of, seccomp_of
 from sampan.runtime.request import AttachStream
 
 _PREFIX = "OCI runtime exec failed: exec failed: "
@@ -114,13 +115,16 @@ async def _run(deps: Execs, exec: Exec, stream: AttachStream | None) -> None:
     try:
         if shim is None:
             raise errors.Conflict(f"container {container.id} is not running")
+        host, facts = container.record.host, deps.containers.host
         exec.pid = await shim.exec(
             exec.id,
-            exec_process(container.record, config, deps.containers.host),
+            exec_process(container.record, config, facts),
             user=config.user or container.record.config.user,
-            groups=list(container.record.host.group_add or []),
+            groups=list(host.group_add or []),
             stream=stream,
             tty=config.tty,
+            # A privileged exec is under the container's filter, too.
+            filter=filter_of(seccomp_of(host, granted(host, facts), facts)),
         )
     except errors.StartFailed as error:
         exec.ended(error.exit_code, deps.containers.clock.now_ns())

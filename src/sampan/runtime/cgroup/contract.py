@@ -28,7 +28,17 @@ Nothing imports this module when it runs, type checkers apart: `typing` is dear 
 from typing import Any, Protocol
 
 
-class Cgroup(Protocol):
+class Entrance(Protocol):
+    """What a process can enter by itself, or be born in."""
+
+    def entry_fds(self, beside: int = 0) -> "list[int]":
+        """Descriptors to write "0" to. `beside`: where in a divided cgroup that process is (version 2)."""
+
+    def clone_fd(self, beside: int = 0) -> int:
+        """A descriptor to be born in, or 0."""
+
+
+class Cgroup(Entrance, Protocol):
     """One container's control group."""
 
     @property
@@ -60,14 +70,8 @@ class Cgroup(Protocol):
     def adopt(self, pid: int) -> None:
         """Move a process in."""
 
-    def entry_fds(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> "list[int]":
-        """Descriptors to write "0" to. `beside`: where in a divided cgroup that process is (version 2).
-
-        `below`: cgroups inside this one, by controller, "" for all (`detect.parse_below`).
-        """
-
-    def clone_fd(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> int:
-        """A descriptor to be born in, or 0."""
+    def below(self, where: "dict[str, str]") -> Entrance:
+        """Cgroups inside this one to enter, by controller, "" for all (`detect.parse_below`)."""
 
     def apply(self, resources: "dict[str, Any]") -> None:
         """Set the limits of a new container (`linux.resources`)."""

@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from sampan.runtime.cgroup.contract import Entrance
+
 
 class NoCgroup:
     """The contract with nothing behind it."""
@@ -30,16 +32,17 @@ class NoCgroup:
     def adopt(self, pid: int) -> None:
         """The process stays where it is."""
 
-    def entry_fds(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> "list[int]":
-        """None; CgroupError for a cgroup inside this one."""
-        if below:
-            raise files.CgroupError("cannot enter a sub-cgroup: control groups are disabled for this container")
+    def entry_fds(self, beside: int = 0) -> "list[int]":
+        """None."""
         return []
 
-    def clone_fd(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> int:
+    def clone_fd(self, beside: int = 0) -> int:
         """0."""
-        self.entry_fds(below=below)
         return 0
+
+    def below(self, where: "dict[str, str]") -> "Entrance":
+        """CgroupError: there is nothing to be inside of."""
+        raise files.CgroupError("cannot enter a sub-cgroup: control groups are disabled for this container")
 
     def apply(self, resources: "dict[str, Any]") -> None:
         """Limits were given up with the control group."""

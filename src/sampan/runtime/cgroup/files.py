@@ -175,8 +175,10 @@ def rdma_limits(resources: "dict[str, dict[str, dict[str, int | None]]]") -> "li
     return found
 
 
-def in_user_namespace() -> bool:
-    """Whether this process is in a user namespace other than the machine's first (user_namespaces(7))."""
+def is_rootless() -> bool:
+    """Whether this process is not the machine's root: another user, or in a user namespace (user_namespaces(7))."""
+    if os.geteuid() != 0:
+        return True
     try:
         return read_all("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
     except FileNotFoundError:

@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from sampan.runtime.cgroup.contract import Entrance
+
 # Controllers that a container gets when they are mounted; name=systemd so that systemd does not take it for ours.
 WANTED = (
     "memory cpu cpuacct cpuset pids devices freezer blkio hugetlb net_cls net_prio perf_event rdma misc"
@@ -64,30 +66,20 @@ class CgroupV1:
         for folder in dict.fromkeys(self.folders.values()):
             files.write(folder, "cgroup.procs", pid)
 
-    def entry_fds(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> "list[int]":
+    def entry_fds(self, beside: int = 0) -> "list[int]":
         """Descriptors for `enter`, to be opened before the caller loses sight of the hierarchies."""
-        folders = dict.fromkeys(self._folders_below(below).values() if below else self.folders.values())
+        folders = dict.fromkeys(self.folders.values())
         return [os.open(f"{folder}/tasks", os.O_WRONLY | os.O_CLOEXEC) for folder in folders]
 
-    def _folders_below(self, below: "dict[str, str]") -> "dict[str, str]":
-        """The container's directories, or those inside them that are named.
-
-        A path for all controllers need not be in each hierarchy, but in one.
-        """
-        if unknown := [name for name in below if name and name not in self.folders]:
-            raise files.CgroupError(f"unknown controller {unknown[0]} in the cgroup to enter")
-        found = {}
-        for name, folder in self.folders.items():
-            path = folder + files.sub_path(below.get(name, below.get("", "")))
-            found[name] = path if name in below or os.path.isdir(path) else folder
-        if "" in below and files.sub_path(below[""]) and found == self.folders:
-            text = f"cannot enter cgroup {self.path}/{below['']}: {os.strerror(errno.ENOENT)}"
-            raise files.CgroupError(errno.ENOENT, text)
-        return found
-
-    def clone_fd(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> int:
+    def clone_fd(self, beside: int = 0) -> int:
         """0: version 1 cannot be joined by clone3(2)."""
         return 0
+
+    def below(self, where: "dict[str, str]") -> "Entrance":
+        """Cgroups inside this one to enter."""
+        from sampan.runtime.cgroup import inside
+
+        return inside.of_v1(self.folders, where)
 
     def apply(self, resources: "dict[str, Any]") -> None:
         """Set the limits of runtime-spec, config-linux.md, "Control groups"; what is absent stays as it is."""

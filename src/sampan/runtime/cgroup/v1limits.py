@@ -192,8 +192,8 @@ def _devices(folder: "str | None", rules: "list[dict[str, Any]]", *, live: bool)
         for rule in rules:
             files.write(folder, "devices.allow" if rule.get("allow") else "devices.deny", files.device_rule_text(rule))
     except files.CgroupError as error:
-        # From a user namespace nobody may change them. Nobody can make devices there either.
-        if error.errno not in (errno.EPERM, errno.EACCES) or not files.in_user_namespace():
+        # Only root may change them, and nobody else can make devices either.
+        if error.errno not in (errno.EPERM, errno.EACCES) or not files.is_rootless():
             raise
 
 

@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from sampan.runtime.cgroup.contract import Entrance
+
 # What cgroups(7), "Cgroup delegation", says for a kernel that does not list them (before 4.15).
 _DELEGATED = "cgroup.procs cgroup.subtree_control cgroup.threads"
 
@@ -81,31 +83,30 @@ class CgroupV2:
         """Move a process in, with all its threads."""
         files.write(self.folder, "cgroup.procs", pid)
 
-    def entry_fds(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> "list[int]":
+    def entry_fds(self, beside: int = 0) -> "list[int]":
         """One descriptor for `enter`."""
-        return [os.open(f"{self._place(beside, below)}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)]
+        return [os.open(f"{self._place(beside)}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)]
 
-    def clone_fd(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> int:
+    def clone_fd(self, beside: int = 0) -> int:
         """A descriptor for clone3(2) of the directory, or of where in it the process `beside` is.
 
         That matters when the container has divided its cgroup (systemd does): then no process can be in the directory
         itself, and EBUSY would be the answer.
         """
-        return os.open(self._place(beside, below), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(self._place(beside), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def _place(self, beside: int, below: "dict[str, str] | None") -> str:
-        if below:
-            if list(below) != [""]:
-                raise files.CgroupError(f"cgroup v2 has no hierarchy of controller {next(iter(below))} to enter")
-            folder = self.folder + files.sub_path(below[""])
-            if not os.path.isdir(folder):
-                raise files.CgroupError(errno.ENOENT, f"cannot enter cgroup {folder}: {os.strerror(errno.ENOENT)}")
-            return folder
+    def _place(self, beside: int) -> str:
         if beside and files.read(self.folder, "cgroup.subtree_control"):
             where = files.read_all(f"/proc/{beside}/cgroup").rpartition("0::")[2].rstrip("\n")
             if where == self.path or where.startswith(f"{self.path}/"):
                 return self.mountpoint + where
         return self.folder
+
+    def below(self, where: "dict[str, str]") -> "Entrance":
+        """A cgroup inside this one to enter."""
+        from sampan.runtime.cgroup import inside
+
+        return inside.of_v2(self.folder, where)
 
     def apply(self, resources: "dict[str, Any]") -> None:
         """Set the limits of runtime-spec, config-linux.md, "Control groups", in version 2's terms."""
@@ -123,8 +124,8 @@ class CgroupV2:
         try:
             devicefilter.attach(self.folder, rules, replace=replace)
         except PermissionError:
-            # bpf(2) is not for user namespaces, in which nobody can make devices either.
-            if not files.in_user_namespace():
+            # bpf(2) is root's, and nobody else can make devices either.
+            if not files.is_rootless():
                 raise
         except ValueError as error:
             raise files.CgroupError(errno.EINVAL, str(error)) from error

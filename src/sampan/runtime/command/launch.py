@@ -216,7 +216,7 @@ class Launch:
         elif kind == "terminal":
             self._hand_terminal(fds[0])
         elif kind == "listener":
-            self._hand_listener(fds[0])
+            hand_listener(event, fds[0], self.state("creating"), pid=self.pid)
 
     def _take_successor(self, pid: int, pidfd: int) -> None:
         predecessor, self.pid = self.pidfd, pid
@@ -256,9 +256,6 @@ class Launch:
             hand_terminal(self.wishes.console_socket, fd)
         else:
             self.terminal_fd = fd
-
-    def _hand_listener(self, fd: int) -> None:
-        hand_listener(self.spec, fd, self.state("creating"), pid=self.pid)
 
     def _publish(self) -> None:
         if self.spec["linux"].get("intelRdt"):
@@ -308,14 +305,12 @@ def hand_terminal(path: str, fd: int) -> None:
         os.close(fd)
 
 
-def hand_listener(spec: "dict[str, Any]", fd: int, state: "dict[str, Any]", *, pid: int) -> None:
-    """Give the listener of a filter to the agent that the config names; the descriptor is closed."""
+def hand_listener(event: "dict[str, Any]", fd: int, state: "dict[str, Any]", *, pid: int) -> None:
+    """Give the listener of a filter to the agent that the event names; the descriptor is closed."""
     from sampan.runtime import consolesocket
 
-    seccomp = spec["linux"]["seccomp"]
     try:
-        metadata = seccomp.get("listenerMetadata") or ""
-        consolesocket.send_listener(seccomp["listenerPath"], fd, state, pid=pid, metadata=metadata)
+        consolesocket.send_listener(event["path"], fd, state, pid=pid, metadata=event["metadata"])
     finally:
         os.close(fd)
 
@@ -354,14 +349,13 @@ def seccomp_filter(spec: "dict[str, Any]") -> "Filter | None":
     seccomp = (spec.get("linux") or {}).get("seccomp")
     if not seccomp:
         return None
-    from sampan.linux.constants import SECCOMP_FILTER_FLAG_NEW_LISTENER
     from sampan.oci.seccomp import compile_filter
     from sampan.runtime.filter import Filter
 
     found = compile_filter(seccomp)
     if found.needs_listener and not seccomp.get("listenerPath"):
         raise LaunchFailed("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
-    return Filter(found.program, found.flags | (SECCOMP_FILTER_FLAG_NEW_LISTENER if found.needs_listener else 0))
+    return Filter.of(seccomp, found.program, found.flags)
 
 
 def write_pid(path: str, pid: int) -> None:

@@ -29,7 +29,7 @@ from sampan.runtime.shim.control import Connection, Refused, Request
 from sampan.runtime.shim.log import Log
 from sampan.runtime.shim.loop import IN, Loop
 from sampan.runtime.shim.process import Pipes, Process, Supervised
-from sampan.runtime.shim.start import Newborn, clone_init, join_container
+from sampan.runtime.shim.start import Newborn, clone_init, hand_listener, join_container
 from sampan.runtime.shim.stdio import Stdio
 
 TYPE_CHECKING = False
@@ -141,10 +141,15 @@ class Shim:
             os.close(cgroup_fd)
         return newborn
 
-    def _init_says(self, event: str, fds: "list[int]") -> None:
-        if event == "prepared":
+    def _init_says(self, event: "dict[str, Any]", fds: "list[int]") -> None:
+        if event["event"] == "prepared":
             self._listen(fds[0])
-        elif event == "ready":
+        elif event["event"] == "listener":
+            assert self.init is not None
+            error = hand_listener(event, fds[0], container_id=self.orders.id, pid=self.init.pid)
+            if error:
+                self._give_up({"message": error, "exit_code": restrict.FAILED})
+        elif event["event"] == "ready":
             self._is_ready = True
             self._go_if_complete()
 

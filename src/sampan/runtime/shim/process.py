@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
+    from typing import Any
 else:
     import _signal as signal  # the same functions without the enums around them
 
@@ -78,7 +79,7 @@ class Process(Supervised):
         *,
         on_start: "Callable[[dict[str, object] | None], None]",
         on_exit: "Callable[[int], None]",
-        on_event: "Callable[[str, list[int]], None] | None" = None,
+        on_event: "Callable[[dict[str, Any], list[int]], None] | None" = None,
     ) -> None:
         super().__init__(pid, pidfd, stdio, on_exit)
         self._loop = loop
@@ -114,7 +115,7 @@ class Process(Supervised):
         elif event["event"] == "error":
             self._error = event
         elif self._on_event is not None:
-            self._on_event(str(event["event"]), fds)
+            self._on_event(event, fds)
 
     def _take_successor(self, pid: object, pidfd: int) -> None:
         """The process has been cloned anew (`runtime.rebirth`): reap the predecessor, which is done, and watch this."""

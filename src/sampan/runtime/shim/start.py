@@ -3,11 +3,11 @@
 import _socket as socket
 import os
 
-from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.runtime import init, join
 from sampan.runtime.filter import Filter
 from sampan.runtime.request import AttachStream
+from sampan.runtime.restrict import StageError
 from sampan.runtime.shim.process import Pipes, Process
 from sampan.runtime.shim.stdio import Stdio
 
@@ -91,10 +91,35 @@ def join_container(shim: "Shim", request: "Request") -> None:
         request.fail("StartFailed", str(error["message"]), exit_code=error["exit_code"])
         stdio.close()
 
+    def heard(event: "dict[str, Any]", fds: "list[int]") -> None:
+        if event["event"] == "listener" and hand_listener(event, fds[0], container_id=shim.orders.id, pid=pid):
+            process.kill(signal.SIGKILL)  # nobody would answer its system calls
+
     process = Process(
-        shim.loop, pid, pidfd, ours, stdio, on_start=started, on_exit=lambda code: _exec_ended(shim, name, code)
+        shim.loop,
+        pid,
+        pidfd,
+        ours,
+        stdio,
+        on_start=started,
+        on_exit=lambda code: _exec_ended(shim, name, code),
+        on_event=heard,
     )
     shim.execs[name] = process
+
+
+def hand_listener(event: "dict[str, Any]", fd: int, *, container_id: str, pid: int) -> str:
+    """Give a filter's listener to the agent that its profile names; returns why that failed, or ""."""
+    from sampan.runtime import consolesocket
+
+    state = {"ociVersion": "1.2.1", "id": container_id, "status": "creating", "pid": pid, "bundle": ""}
+    try:
+        consolesocket.send_listener(event["path"], fd, state, pid=pid, metadata=event["metadata"])
+        return ""
+    except StageError as error:
+        return str(error)
+    finally:
+        os.close(fd)
 
 
 def _exec_ended(shim: "Shim", name: str, code: int) -> None:

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from sampan.runtime.cgroup import detect
+from sampan.runtime.cgroup import detect, files
 from sampan.runtime.cgroup.detect import Hierarchies, cgroup_for, default_path, parse, parse_below
 from sampan.runtime.cgroup.files import CgroupError
 
@@ -59,7 +59,7 @@ def test_a_users_container_is_beside_the_users_own_cgroup(monkeypatch: pytest.Mo
 
 def test_managers_go_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cgroup_for("/x", manager="disabled").path == ""
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(files, "is_rootless", lambda: False)
     scope = cgroup_for("a-b.slice:p:n", manager="systemd")
     assert (scope.path, scope.unit, scope.must_adopt) == ("/a.slice/a-b.slice/p-n.scope", "p-n.scope", True)
     assert cgroup_for("/x").unit == "" and not cgroup_for("/x").must_adopt

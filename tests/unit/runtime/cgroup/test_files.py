@@ -131,8 +131,12 @@ def test_a_path_below_cannot_leave(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uid_map", "is_inside"), [("         0          0 4294967295\n", False), ("0 1000 1\n", True), ("", True)]
+    ("euid", "uid_map", "expected"),
+    [(0, "         0          0 4294967295\n", False), (0, "0 1000 1\n", True), (7, "", True), (0, "", True)],
 )
-def test_a_user_namespace_is_told_by_its_map(monkeypatch: pytest.MonkeyPatch, uid_map: str, is_inside: bool) -> None:
+def test_rootless_is_whoever_is_not_the_machines_root(
+    monkeypatch: pytest.MonkeyPatch, euid: int, uid_map: str, expected: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: euid)
     monkeypatch.setattr(files, "read_all", {"/proc/self/uid_map": uid_map}.__getitem__)
-    assert files.in_user_namespace() is is_inside
+    assert files.is_rootless() is expected

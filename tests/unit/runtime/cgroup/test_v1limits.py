@@ -164,13 +164,13 @@ def test_devices_cannot_be_denied_without_their_controller() -> None:
         apply({}, {"devices": [{"allow": False}]})
 
 
-def test_only_a_user_namespace_excuses_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_being_rootless_excuses_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(folder: str, name: str, value: object) -> None:
         raise CgroupError(1, os.strerror(1))
 
     monkeypatch.setattr(files, "write", refuse)
-    monkeypatch.setattr(files, "in_user_namespace", lambda: True)
+    monkeypatch.setattr(files, "is_rootless", lambda: True)
     apply({"devices": str(tmp_path)}, {"devices": [{"allow": False}]})
-    monkeypatch.setattr(files, "in_user_namespace", lambda: False)
+    monkeypatch.setattr(files, "is_rootless", lambda: False)
     with pytest.raises(CgroupError):
         apply({"devices": str(tmp_path)}, {"devices": [{"allow": False}]})

@@ -47,8 +47,7 @@ def test_names_need_a_namespace_for_them() -> None:
 def test_mappings_and_the_user_namespace_go_together() -> None:
     check("user", uidMappings=[MAP], gidMappings=[MAP])
     check("user=/proc/self/ns/user")
-    with pytest.raises(InvalidArgument, match="no namespace path to join nor mappings"):
-        check("user")
+    check("user")  # one without mappings: crun's tests have them
     with pytest.raises(InvalidArgument, match="user namespace isn't enabled"):
         check("pid", uidMappings=[MAP])
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from sampan.runtime.cgroup.contract import Cgroup
+    from sampan.runtime.cgroup.contract import Cgroup, Entrance
     from sampan.runtime.cgroup.systemd.bus import Manager
 
 
 def cgroup_for(text: str, annotations: "dict[str, str]", *, at: "Callable[[str], Cgroup]") -> "SystemdCgroup":
     """The cgroup of a cgroupsPath for systemd, or of the path that came of one before. `at`: `detect.at`."""
-    is_user = os.geteuid() != 0 or files.in_user_namespace()
+    is_user = files.is_rootless()
     manager_path = ""
     if is_user and not text.startswith("/"):
         with _manager(is_user=True) as manager:
@@ -113,13 +113,17 @@ class SystemdCgroup:
         """Give it to the container's root user."""
         self.inner.delegate(uid, gid)
 
-    def entry_fds(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> "list[int]":
+    def entry_fds(self, beside: int = 0) -> "list[int]":
         """As without systemd, once the scope is started."""
-        return self.inner.entry_fds(beside, below=below)
+        return self.inner.entry_fds(beside)
 
-    def clone_fd(self, beside: int = 0, *, below: "dict[str, str] | None" = None) -> int:
+    def clone_fd(self, beside: int = 0) -> int:
         """As without systemd, once the scope is started; 0 before."""
-        return self.inner.clone_fd(beside, below=below) if self._is_started() else 0
+        return self.inner.clone_fd(beside) if self._is_started() else 0
+
+    def below(self, where: "dict[str, str]") -> "Entrance":
+        """As without systemd."""
+        return self.inner.below(where)
 
     def apply(self, resources: "dict[str, Any]") -> None:
         """Keep the limits for `adopt`; when the scope is started, as `update`."""

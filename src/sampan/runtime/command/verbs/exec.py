@@ -6,6 +6,7 @@ import os
 from sampan.errors import Conflict, InvalidArgument
 from sampan.linux import constants as c
 from sampan.linux import syscalls
+from sampan.linux.capabilities import NUMBERS
 from sampan.runtime import attributes, join, message
 from sampan.runtime.command import config, guard, store
 from sampan.runtime.command.context import CommandFailed
@@ -117,6 +118,9 @@ def _change(process: "dict[str, Any]", options: "Options") -> None:
     if options["user"] or options["additional-gids"]:
         process["user"] = _user(process.get("user") or {}, options)
     if options["cap"]:
+        unknown = [name for name in options["cap"] if name.upper() not in NUMBERS]
+        if unknown:
+            raise InvalidArgument(f"unknown capability: {unknown[0]}")
         sets = {name: list(names or []) for name, names in (process.get("capabilities") or {}).items()}
         for name in CAPABILITY_SETS:
             sets[name] = list(dict.fromkeys([*sets.get(name, []), *map(str.upper, options["cap"])]))
@@ -206,7 +210,7 @@ class Joining:
             if event["event"] == "terminal":
                 self._hand_terminal(fds[0])
             elif event["event"] == "listener":
-                self._hand_listener(fds[0])
+                hand_listener(event, fds[0], self.container.state(), pid=self.pid)
         sync.close()
 
     def _hand_terminal(self, fd: int) -> None:
@@ -214,6 +218,3 @@ class Joining:
             hand_terminal(self.options["console-socket"], fd)
         else:
             self.terminal_fd = fd
-
-    def _hand_listener(self, fd: int) -> None:
-        hand_listener(self.container.spec, fd, self.container.state(), pid=self.pid)

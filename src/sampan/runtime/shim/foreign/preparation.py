@@ -41,7 +41,10 @@ def make_bundle(orders: "InitOrders", *, netns_path: str) -> None:
         if COPY_UP in (mount.get("options") or []):
             _fill_volume(root_fd, mount)
     identity = _identity(root_fd, orders.user or "", orders.groups)
-    restrict.enter_directory(root_fd, spec["process"].get("cwd") or "/", create=orders.create_cwd)
+    cwd = spec["process"].get("cwd") or "/"
+    if orders.create_cwd:
+        os.close(open_or_create_directory(root_fd, cwd))
+    restrict.enter_directory(root_fd, cwd)
     os.close(root_fd)
     os.chdir(folder)
     _write("config.json", bundle.config(spec, identity, netns_path=netns_path, sources=sources))

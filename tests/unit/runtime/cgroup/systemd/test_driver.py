@@ -47,8 +47,7 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     fake = FakeSystemd(str(tmp_path))
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", fake.address)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(files, "in_user_namespace", lambda: False)
+    monkeypatch.setattr(files, "is_rootless", lambda: False)
     with fake.serving():
         yield World(tmp_path, fake)
 
@@ -163,6 +162,6 @@ def test_on_version_1_the_process_enters_what_systemd_leaves_alone(world: World,
 
 
 def test_a_user_asks_the_users_systemd_where_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 7)
+    monkeypatch.setattr(files, "is_rootless", lambda: True)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", world.systemd.address)
     assert world.cgroup(":p:n").path == "/user.slice/user-7.slice/user@7.service/user.slice/p-n.scope"
