@@ -17,6 +17,7 @@ from support.sampand import Sampand
 SESSION_KEYRING, USER_KEYRING = -3, -4  # keyctl(2)
 KEYCTL_SETPERM, KEYCTL_LINK, KEYCTL_UNLINK = 5, 8, 9
 FOR_USER_AND_POSSESSOR = 0x3F3F0000
+KERNEL_FILE, UNTOUCHED = "/proc/timer_list", "untouched"
 IMAGE = f"smpx-attackers:{os.getpid()}"
 
 
@@ -73,6 +74,21 @@ class Sabotaged(Sampand):
     def command(self) -> list[str]:
         """The product's code, as `support.sabotage` leaves it."""
         return [sys.executable, sabotage.__file__, ",".join(self.lacking)]
+
+
+@pytest.fixture
+def false_dev(outside: Outside) -> str:
+    """A /dev of the attacker's, in which null is a link to a kernel file, and console one to a file of the volume."""
+    folder = outside.make("dev")
+    os.symlink(KERNEL_FILE, f"{folder}/null")
+    os.symlink("/dev/victim", f"{folder}/console")
+    for name in ("victim", "plain"):
+        with open(f"{folder}/{name}", "w") as file:
+            file.write(UNTOUCHED)
+    os.mknod(f"{folder}/node", 0o20666, os.makedev(1, 3))
+    for name in ("pts", "shm", "mqueue"):
+        os.mkdir(f"{folder}/{name}")
+    return folder
 
 
 @pytest.fixture

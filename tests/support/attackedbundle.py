@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sampan.engine.spec import DEFAULT_MASKED_PATHS
 from sampan.runtime.cgroup.detect import hierarchies
 from sampan.runtime.command.verbs.spec import example
 from support import attackimage, naive
 from support.attacks import Verdict, judge
+from support.terminal import Terminal
 
 COMMAND = f"{os.path.dirname(sys.executable)}/sampan-runtime"
 Json = dict[str, Any]
@@ -28,11 +30,12 @@ class Bundle:
         self.rootfs = rootfs
 
     def spec(self, *args: str) -> Json:
-        """The command's own example, with these arguments."""
+        """The command's own example, with these arguments, and masked as the engine's containers are."""
         found: Json = example(is_rootless=False, is_cgroup2=hierarchies().is_v2)
         found["process"] |= {"terminal": False, "args": list(args)}
         found["process"]["env"] += attackimage.environment()
         found["root"] = {"path": self.rootfs, "readonly": False}
+        found["linux"]["maskedPaths"] = list(DEFAULT_MASKED_PATHS)
         return found
 
     def run(
@@ -44,24 +47,35 @@ class Bundle:
         **popen: Any,
     ) -> subprocess.CompletedProcess[str]:
         """Run a container to its end."""
+        name = self._write(args, change)
+        argv = [*(command or [COMMAND]), *self._words(), *options, name]
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60, **popen
+        )
+
+    def _write(self, args: tuple[str, ...], change: Callable[[Json], object]) -> str:
+        """Write the config; a name for the container."""
         name, spec = f"smpx-{uuid.uuid4().hex[:12]}", self.spec(*args)
         spec["linux"]["cgroupsPath"] = f"/{name}"
         change(spec)
         with open(f"{self.folder}/config.json", "w") as file:
             json.dump(spec, file)
-        argv = [
-            *(command or [COMMAND]),
-            "--root",
-            f"{self.folder}/states",
-            "run",
-            "--bundle",
-            self.folder,
-            *options,
-            name,
-        ]
-        return subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60, **popen
-        )
+        return name
+
+    def _words(self) -> list[str]:
+        return ["--root", f"{self.folder}/states", "run", "--bundle", self.folder]
+
+    def run_on_terminal(self, *args: str, change: Callable[[Json], object]) -> str:
+        """Run a container with a terminal to its end; what was to be seen there."""
+
+        def with_terminal(spec: Json) -> None:
+            spec["process"]["terminal"] = True
+            change(spec)
+
+        name = self._write(args, with_terminal)
+        with Terminal([COMMAND, *self._words(), name], dict(os.environ)) as terminal:
+            terminal.wait_exit()
+            return terminal.seen
 
     def attack(
         self, program: str, *, arguments: Json | None = None, may_be_refused: bool = False, **options: Any

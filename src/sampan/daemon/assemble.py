@@ -17,7 +17,7 @@ from sampan.base.tasks import TaskScope, concurrently, run_blocking
 from sampan.daemon.bridge import kept_while_needed
 from sampan.daemon.config import Config
 from sampan.daemon.recovery import recover
-from sampan.engine import host, images, system
+from sampan.engine import apparmor, host, images, system
 from sampan.engine.containers.collaborators import Containers, Paths
 from sampan.engine.containers.record import COMPONENT, MIGRATIONS
 from sampan.engine.containers.registry import Registry
@@ -74,7 +74,12 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
         volumes.open()
         networks = Networks(database, bridge=config.bridge, bip=config.bip or None, mtu=config.mtu)
         async with kept_while_needed(config, networks), TaskScope("engine") as tasks:
-            facts = host.probe(cgroup_parent=config.cgroup_parent, seccomp_profile=config.seccomp_profile)
+            facts = host.probe(
+                cgroup_parent=config.cgroup_parent,
+                seccomp_profile=config.seccomp_profile,
+                no_new_privileges=config.no_new_privileges,
+            )
+            await apparmor.ensure_loaded()
             watcher = DirectoryWatcher()
             runtimes = await _runtimes(config)
             containers = Containers(

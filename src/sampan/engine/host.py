@@ -33,6 +33,7 @@ class HostFacts:
     has_apparmor            AppArmor confines processes here
     has_seccomp             the kernel filters system calls, and their numbers are known for this machine
     seccomp_profile         for containers that name none: "builtin", "unconfined" or a path
+    no_new_privileges       for containers that do not say
     seccomp_text            what that path has
     """
 
@@ -50,6 +51,7 @@ class HostFacts:
     has_seccomp: bool = False
     seccomp_profile: str = BUILTIN
     seccomp_text: str = ""
+    no_new_privileges: bool = False
 
     @property
     def cgroupns_mode(self) -> str:
@@ -57,8 +59,10 @@ class HostFacts:
         return "private"
 
 
-def probe(*, cgroup_parent: str = "/sampan", seccomp_profile: str = "") -> HostFacts:
-    """The facts about the machine this runs on; `seccomp_profile` is the daemon's setting."""
+def probe(
+    *, cgroup_parent: str = "/sampan", seccomp_profile: str = "", no_new_privileges: bool = False
+) -> HostFacts:
+    """The facts about the machine this runs on, and the daemon's settings about it."""
     bounding = capabilities.status_mask("CapBnd")
     name = os.uname()
     kernel = _release(name.release)
@@ -75,6 +79,7 @@ def probe(*, cgroup_parent: str = "/sampan", seccomp_profile: str = "") -> HostF
         has_apparmor=is_apparmor_enabled(),
         has_seccomp=os.path.exists(_SECCOMP_ACTIONS) and name.machine in NATIVE,
         seccomp_profile=profile,
+        no_new_privileges=no_new_privileges,
         seccomp_text="" if profile in (BUILTIN, UNCONFINED) else _profile_text(profile),
     )
 

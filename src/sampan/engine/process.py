@@ -37,7 +37,7 @@ def container_process(record: "ContainerRecord", facts: HostFacts) -> Json:
         "env": environment(record),
         "cwd": config.working_dir or "/",
         "capabilities": _sets(granted(host, facts)),
-        "noNewPrivileges": has_no_new_privileges(host),
+        "noNewPrivileges": has_no_new_privileges(host, facts),
         "oomScoreAdj": host.oom_score_adj,
     }
     if config.tty and host.console_size != (0, 0):
@@ -58,7 +58,7 @@ def exec_process(record: "ContainerRecord", exec_config: ExecConfig, facts: Host
         "env": replace_env(environment(record, tty=exec_config.tty), exec_config.env or []),
         "cwd": exec_config.working_dir or config.working_dir or "/",
         "capabilities": _sets(names),
-        "noNewPrivileges": has_no_new_privileges(host) and not exec_config.privileged,
+        "noNewPrivileges": has_no_new_privileges(host, facts) and not exec_config.privileged,
         "oomScoreAdj": host.oom_score_adj,
     }
     if exec_config.tty and exec_config.console_size:
@@ -120,8 +120,10 @@ def _sets(names: list[str]) -> Json:
     return {"bounding": names, "effective": list(names), "permitted": list(names)}
 
 
-def has_no_new_privileges(host: HostConfig) -> bool:
-    return securityoptions.parse(host.security_opt).no_new_privileges
+def has_no_new_privileges(host: HostConfig, facts: HostFacts) -> bool:
+    """What the container asks for, else the daemon's setting."""
+    asked = securityoptions.parse(host.security_opt).no_new_privileges
+    return facts.no_new_privileges if asked is None else asked
 
 
 def _with_apparmor(process: Json, host: HostConfig, facts: HostFacts) -> Json:

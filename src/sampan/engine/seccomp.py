@@ -103,7 +103,7 @@ def seccomp_of(host: HostConfig, bounding: Iterable[str], facts: HostFacts) -> J
 
 
 def filter_of(seccomp: Json | None) -> LoadableFilter | None:
-    """What a container's first process and its execs are to load; kept by identity, as `seccomp_of` gives shared ones."""
+    """What a container's first process and its execs are to load; kept by the identity of `seccomp`."""
     if seccomp is None:
         return None
     known = _loadable.get(id(seccomp))

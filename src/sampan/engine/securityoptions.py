@@ -20,9 +20,9 @@ NO_LABEL = "label=disable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityOptions:
-    """`seccomp` is "", "builtin", "unconfined" or the text of a profile; `apparmor` the name of a profile or ""."""
+    """None is what was not said. `seccomp` is "", "builtin", "unconfined" or the text of a profile; `apparmor` the name of a profile or ""."""
 
-    no_new_privileges: bool = False
+    no_new_privileges: bool | None = None
     writable_cgroups: bool | None = None
     seccomp: str = ""
     apparmor: str = ""
@@ -30,7 +30,7 @@ class SecurityOptions:
 
 
 def parse(options: Iterable[str] | None) -> SecurityOptions:
-    no_new_privileges, writable_cgroups = False, None
+    no_new_privileges = writable_cgroups = None
     seccomp = apparmor = ""
     labels: list[str] = []
     for option in options or ():

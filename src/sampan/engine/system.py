@@ -209,6 +209,7 @@ def _security_options(facts: HostFacts) -> list[str]:
         "name=apparmor": facts.has_apparmor,
         f"name=seccomp,profile={facts.seccomp_profile}": facts.has_seccomp,
         "name=cgroupns": facts.cgroupns_mode == "private",
+        "name=no-new-privileges": facts.no_new_privileges,
     }
     return [name for name, is_on in found.items() if is_on]
 

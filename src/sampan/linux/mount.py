@@ -3,8 +3,8 @@
 `Mount` is what storage and the engine produce and the runtime consumes (the field names of runtime-spec, config.md,
 "Mounts"). Options are flags of mount(2) in words; the rest is passed to the file system as text.
 
-Order       A later word takes an earlier one back ("ro", "rw"), but for propagation, where each is done in turn: a mount
-            may be a slave and shared.
+Order       A later word takes an earlier one back ("ro", "rw"), but for propagation, where each is done in turn: a
+            mount may be a slave and shared.
 Spec        runtime-spec 1.2, config.md "Linux mount options"; runc's and crun's words beyond that.
 """
 

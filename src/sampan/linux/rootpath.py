@@ -34,13 +34,14 @@ def create_directory(root_fd: int, unsafe_path: str, *, mode: int = 0o755) -> in
     parent_fd = open_or_create_directory(root_fd, parent, mode=mode)
     try:
         os.mkdir(name, mode, dir_fd=parent_fd)
+        return os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
     except FileExistsError:
         # A dangling link, or somebody was faster: only what resolves inside the root counts.
         target = _link_target(parent_fd, parent, name)
-        if target:
-            os.close(open_or_create_directory(root_fd, target, mode=mode))
     finally:
         os.close(parent_fd)
+    if target:
+        os.close(open_or_create_directory(root_fd, target, mode=mode))
     return open_in_root(root_fd, unsafe_path, os.O_PATH | os.O_DIRECTORY)
 
 

@@ -103,10 +103,12 @@ class ReadOnlyAgain(Step):
         return f"remount {self.target} read-only"
 
     def execute(self, root: Root) -> None:
-        fd = open_in_root(root.fd, self.target, os.O_PATH | os.O_DIRECTORY)
+        is_root = self.target == "/"
+        fd = root.fd if is_root else open_in_root(root.fd, self.target, os.O_PATH | os.O_DIRECTORY)
         if not _add_attributes(fd, c.MOUNT_ATTR_RDONLY):
             _remount(fd, c.MS_RDONLY)
-        os.close(fd)
+        if not is_root:
+            os.close(fd)
 
 
 def _add_attributes(mount_fd: int, attributes: int) -> bool:

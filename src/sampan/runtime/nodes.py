@@ -1,7 +1,7 @@
 """Device nodes, and the links of /dev.
 
-Order       After all mounts: what a mount has brought to /dev is kept. Devices of the config come before the usual ones.
-User namespaces   There mknod(2) is for nobody: the host's own nodes are bound instead (`runtime.boundnodes`).
+Order       After all mounts: what a mount has brought to /dev is kept. Devices of the config come before usual ones.
+Privileges  In a user namespace mknod(2) is for nobody: the host's own nodes are bound instead (`runtime.boundnodes`).
 Spec        runtime-spec 1.2, config-linux.md "Devices", "Default Devices"; runtime-linux.md "Dev symbolic links".
 """
 
@@ -33,7 +33,9 @@ class Node:
 
     __slots__ = ("device", "gid", "is_usual", "mode", "path", "uid")
 
-    def __init__(self, path: str, mode: int, device: int, *, uid: int = 0, gid: int = 0, is_usual: bool = False) -> None:
+    def __init__(
+        self, path: str, mode: int, device: int, *, uid: int = 0, gid: int = 0, is_usual: bool = False
+    ) -> None:
         self.path = path
         self.mode = mode
         self.device = device
@@ -70,12 +72,13 @@ def clean(path: str) -> str:
 
 
 class Nodes(Step):
-    """Make nodes and links."""
+    """Make nodes and links; without `may_bind` nothing may be mounted, for it would be on the host."""
 
-    __slots__ = ("nodes",)
+    __slots__ = ("may_bind", "nodes")
 
-    def __init__(self, nodes: "list[Node]") -> None:
+    def __init__(self, nodes: "list[Node]", *, may_bind: bool = True) -> None:
         self.nodes = nodes
+        self.may_bind = may_bind
 
     def describe(self) -> str:
         return f"make {len(self.nodes)} device nodes"
@@ -102,6 +105,8 @@ class Nodes(Step):
         except FileExistsError:
             keep(folder_fd, name, node)
         except PermissionError:
+            if not self.may_bind:
+                raise
             # Not ours to make, in a user namespace or without the capability; the host's may do.
             from sampan.runtime import boundnodes
 
@@ -129,8 +134,8 @@ def keep(folder_fd: int, name: str, node: Node) -> None:
     if node.is_usual:
         return
     found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
-    is_same = stat.S_IFMT(found.st_mode) == stat.S_IFMT(node.mode)
-    if not is_same or not stat.S_ISFIFO(found.st_mode) and found.st_rdev != node.device:
+    has_number = not stat.S_ISFIFO(node.mode)
+    if stat.S_IFMT(found.st_mode) != stat.S_IFMT(node.mode) or (has_number and found.st_rdev != node.device):
         raise OSError(errno.EEXIST, "something else than this device exists already", node.path)
 
 

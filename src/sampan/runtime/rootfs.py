@@ -5,8 +5,8 @@ Order       1. `Step.share` and `Step.prepare`: descriptors of everything that c
             3. `Step.execute`: mounts, nodes and links, resolved by the kernel inside the new root
             4. read-only and masked paths, a read-only root
             5. `enter_root`: pivot_root(2); no name leads to the host any more
-Without     a mount namespace nothing is mounted at all, for it would be on the host: nodes are made, the root is entered
-            with chroot(2).
+Without     a mount namespace nothing is mounted at all, for it would be on the host: nodes are made, and the root is
+            entered with chroot(2).
 Spec        runtime-spec 1.2, config.md "Mounts", config-linux.md "Default Devices", "Masked Paths", "Rootfs Mount
             Propagation".
 """
@@ -16,7 +16,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.linux.mount import CHDIR, IDMAP, PROPAGATION, TMPCOPYUP, Mount, parse_options
+from sampan.linux.mount import CHDIR, IDMAP, PROPAGATION, TMPCOPYUP, Mount, Options, parse_options
 from sampan.runtime.binds import Bind, Remount
 from sampan.runtime.cgroupmount import CgroupMount
 from sampan.runtime.masking import Mask, ReadOnly, ReadOnlyAgain
@@ -81,7 +81,7 @@ def plan_mounts(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "tu
     return steps, again
 
 
-def _file_system(mount: Mount, options: "Any") -> FileSystem:
+def _file_system(mount: Mount, options: Options) -> FileSystem:
     if TMPCOPYUP not in options.ours:
         return FileSystem(mount, options)
     from sampan.runtime.tmpcopyup import FilledTmpfs
@@ -195,6 +195,18 @@ def has_mounts(spaces: "Namespaces") -> bool:
     return bool(spaces.new & c.CLONE_NEWNS) or "mount" in spaces.paths
 
 
+def open_root(spaces: "Namespaces") -> int:
+    """The working directory as the root of the steps to come: a descriptor of the mount."""
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if not (spaces.is_reborn and has_mounts(spaces)):
+        return here
+    # Every mount of the host is locked in a user namespace (mount_namespaces(7)): it has to be one of our own.
+    tree = syscalls.open_tree(c.AT_FDCWD, ".", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_RECURSIVE)
+    syscalls.move_mount(tree, here)
+    os.close(here)
+    return tree
+
+
 def enter_root(root_fd: int, spec: "dict[str, Any]", spaces: "Namespaces", *, no_pivot: bool = False) -> None:
     """Make the mount that `root_fd` stands for the root, and let go of the old one."""
     os.fchdir(root_fd)
@@ -209,9 +221,10 @@ def enter_root(root_fd: int, spec: "dict[str, Any]", spaces: "Namespaces", *, no
     else:
         _pivot(reaches_host=is_shared(spec) or "mount" in spaces.paths)
     os.chdir("/")
-    word = (spec.get("linux") or {}).get("rootfsPropagation")
-    if word:
-        syscalls.mount("", "/", "", PROPAGATION[word])
+    kind = PROPAGATION.get((spec.get("linux") or {}).get("rootfsPropagation") or "", 0)
+    # The other two were seen to when the root was mounted; said again, they would undo what single mounts asked for.
+    if kind & (c.MS_SHARED | c.MS_UNBINDABLE):
+        syscalls.mount("", "/", "", kind)
 
 
 def _pivot(*, reaches_host: bool) -> None:

@@ -151,18 +151,12 @@ class Stage:
 
             make = timens.create if self.namespaces.is_reborn else timens.enter
             make(self.spec["linux"].get("timeOffsets") or {})
+        brings_network = "network" in self.namespace_fds
         if self.namespaces.is_reborn:
-            brings_network = "network" in self.namespace_fds
             rebirth.split(self)
-            # Every mount of the host is locked in here (mount_namespaces(7)): the root has to be one of our own.
-            self.root.fd = syscalls.open_tree(c.AT_FDCWD, ".", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | c.AT_RECURSIVE)
-            here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            syscalls.move_mount(self.root.fd, here)
-            os.close(here)
         else:
-            brings_network = "network" in self.namespace_fds
             self._enter_namespaces(brings_network=brings_network)
-            self.root.fd = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.root.fd = rootfs.open_root(self.namespaces)
         if self.namespaces.new & c.CLONE_NEWNET and not brings_network:
             namespaces.raise_loopback()
         self._name()

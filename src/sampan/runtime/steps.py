@@ -18,6 +18,7 @@ from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.mount import Mount, Options, parse_options
 from sampan.linux.rootpath import create_directory, open_in_root
+from sampan.runtime.cgroup.files import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class FileSystem(Step):
             # A group that the namespace does not map (devpts is its own then, and gid=5 only the host's custom).
             words = [word for word in data.split(",") if not word.startswith("gid=")]
             syscalls.mount(self.mount.source or kind, ".", kind, flags, ",".join(words))
-        elif kind == "sysfs" and error.errno == errno.EPERM and flags & c.MS_RDONLY:
+        elif kind == "sysfs" and error.errno == errno.EPERM and flags & c.MS_RDONLY and in_user_namespace():
             # The network namespace is another user namespace's (sysfs shows its devices): the host's, read-only.
             depth = c.AT_RECURSIVE
             tree = syscalls.open_tree(c.AT_FDCWD, "/sys", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | depth)

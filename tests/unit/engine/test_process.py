@@ -85,7 +85,14 @@ def test_a_privileged_container_has_what_the_daemon_has() -> None:
     ],
 )
 def test_no_new_privileges_is_an_option_in_three_spellings(option: str, expected: bool) -> None:
-    assert has_no_new_privileges(host(SecurityOpt=[option])) is expected
+    assert has_no_new_privileges(host(SecurityOpt=[option]), FACTS) is expected
+
+
+def test_the_daemons_setting_is_for_who_does_not_say() -> None:
+    strict = dataclasses.replace(FACTS, no_new_privileges=True)
+    assert has_no_new_privileges(host(), strict)
+    assert has_no_new_privileges(host(SecurityOpt=["seccomp=unconfined"]), strict)
+    assert not has_no_new_privileges(host(SecurityOpt=["no-new-privileges=false"]), strict)
 
 
 def test_limits_and_size_are_passed_on() -> None:

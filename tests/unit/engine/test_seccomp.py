@@ -192,4 +192,4 @@ def test_a_filter_that_asks_somebody_must_say_whom() -> None:
     with pytest.raises(Internal, match="unable to start container process: listenerPath is not set"):
         filter_of(profile)
     found = filter_of(profile | {"listenerPath": "/run/agent.sock"})
-    assert found is not None and found.needs_listener
+    assert found is not None and found.flags & 8

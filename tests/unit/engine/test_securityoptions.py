@@ -12,7 +12,7 @@ from sampan.errors import Internal
         ("no-new-privileges", SecurityOptions(no_new_privileges=True)),
         ("no-new-privileges=true", SecurityOptions(no_new_privileges=True)),
         ("no-new-privileges:T", SecurityOptions(no_new_privileges=True)),
-        ("no-new-privileges=0", SecurityOptions()),
+        ("no-new-privileges=0", SecurityOptions(no_new_privileges=False)),
         ("writable-cgroups", SecurityOptions(writable_cgroups=True)),
         ("writable-cgroups=false", SecurityOptions(writable_cgroups=False)),
         ("seccomp=unconfined", SecurityOptions(seccomp="unconfined")),

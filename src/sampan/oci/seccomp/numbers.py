@@ -196,6 +196,11 @@ def numbers(table: str) -> "dict[str, int]":
     return found
 
 
+def is_known(name: str) -> bool:
+    """Whether any machine has a system call of that name."""
+    return any(name in numbers(table) for table in (*_TEXTS, "x32"))
+
+
 def _parse(text: str) -> "dict[str, int]":
     found: dict[str, int] = {}
     for run in text.split("@")[1:]:

@@ -75,6 +75,8 @@ def validate_process(process: "dict[str, Any] | None") -> "list[str]":
         raise InvalidArgument("Cwd must be an absolute path")
     if not process.get("args"):
         raise InvalidArgument("args must not be empty")
+    # Numbers are taken for what they look like, as crun takes them.
+    process["args"] = [str(word) if type(word) is int else word for word in process["args"]]
     _check_texts("process.args", process["args"])
     _check_texts("process.env", process.get("env") or [])
     _check_user(process.get("user") or {})

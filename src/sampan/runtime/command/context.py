@@ -18,11 +18,12 @@ class CommandFailed(Error):
 class Context:
     """The global options: `root` holds the state directories, `cgroup_manager` is cgroupfs, systemd or disabled.
 
+    `is_default_root`   nobody has named `root`: it need not exist
     `rootless`  failures to set up cgroups are to be tolerated, for want of rights.
     `criu`      the program for checkpoint and restore.
     """
 
-    __slots__ = ("cgroup_manager", "criu", "debug", "log", "root", "rootless")
+    __slots__ = ("cgroup_manager", "criu", "debug", "is_default_root", "log", "root", "rootless")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Context:
         rootless: bool = False,
         debug: bool = False,
         criu: str = "criu",
+        is_default_root: bool = False,
     ) -> None:
         self.root = root
         self.log = log
@@ -40,3 +42,4 @@ class Context:
         self.rootless = rootless
         self.debug = debug
         self.criu = criu
+        self.is_default_root = is_default_root

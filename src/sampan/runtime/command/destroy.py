@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KILL = 9
 PATIENCE_S = 10.0
+_QUICK_S = 0.2
 _CGROUP_PATIENCE_S = 5.0
 
 
@@ -27,9 +28,27 @@ def kill_and_destroy(context: "Context", container: "Container") -> None:
     """`delete --force`, and what becomes of a container that was never started."""
     signals.send(container, KILL)
     kill_all(container, KILL)
-    if not signals.wait_end(container, PATIENCE_S):
-        raise Conflict("container init still running")
+    if not signals.wait_end(container, _QUICK_S):
+        _thaw(container.pid)
+        if not signals.wait_end(container, PATIENCE_S):
+            raise Conflict("container init still running")
     destroy(context, container)
+
+
+def _thaw(pid: int) -> None:
+    """Somebody may have moved the process into a cgroup of his own that is frozen: version 1 lets no signal in there."""
+    from sampan.runtime.cgroup.detect import hierarchies
+
+    freezer = hierarchies().v1.get("freezer")
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+        path = next((path for _, controllers, path in lines if controllers == "freezer"), "/")
+        if freezer and path != "/":
+            with open(f"{freezer}{path}/freezer.state", "w", encoding="utf-8") as file:
+                file.write("THAWED")
+    except OSError:
+        return  # it has ended, or there is nothing to thaw
 
 
 def kill_all(container: "Container", number: int) -> None:

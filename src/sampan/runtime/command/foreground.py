@@ -95,9 +95,7 @@ class _Waiter:
 class Relay(_Waiter):
     """Between our terminal (or pipes) and the container's."""
 
-    def __init__(
-        self, pid: int, pidfd: int, wakeup: int, waiting: "Waiting | None", master_fd: int
-    ) -> None:
+    def __init__(self, pid: int, pidfd: int, wakeup: int, waiting: "Waiting | None", master_fd: int) -> None:
         super().__init__(pid, pidfd, wakeup, waiting)
         self.master = master_fd
         self._saved: Any = None

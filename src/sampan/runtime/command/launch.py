@@ -11,6 +11,7 @@ import os
 from sampan.base import jsontext
 from sampan.errors import Error
 from sampan.linux import syscalls
+from sampan.linux.constants import CLONE_NEWCGROUP, CLONE_NEWUSER
 from sampan.linux.mount import Mount
 from sampan.runtime import init, message
 from sampan.runtime.cgroup.detect import default_path
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from sampan.runtime.filter import Filter
 else:
     import _signal as signal  # the same functions without the enums around them
+
+
+# crun's annotation: a name in a profile that nobody knows is an error.
+FAIL_UNKNOWN = "run.oci.seccomp_fail_unknown_syscall"
 
 
 class LaunchFailed(Error):
@@ -104,6 +109,9 @@ class Launch:
         linux["cgroupsPath"] = container.cgroup_path
         resources = linux.setdefault("resources", {})
         resources["devices"] = with_default_devices(resources.get("devices"))
+        if container.cgroup_manager == "cgroupfs" and _is_frozen(container):
+            # It would stop half-way, and no signal could end it.
+            raise LaunchFailed(f"the container's cgroup {container.cgroup_path} is frozen")
         if self.context.rootless and container.cgroup_manager == "cgroupfs":
             try:
                 container.cgroup().create()
@@ -167,6 +175,7 @@ class Launch:
         cgroup_fd = 0
         if orders.cgroup_manager == "cgroupfs" and container.cgroup().version == 2:
             container.cgroup().create()
+            self._delegate()
             cgroup_fd = container.cgroup().clone_fd()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
@@ -189,9 +198,20 @@ class Launch:
         if waits:
             cgroup = container.cgroup()
             cgroup.create()
-            cgroup.adopt(self.pid)
             cgroup.apply(self.spec["linux"].get("resources") or {})
+            cgroup.adopt(self.pid)
+            container.cgroup_path = cgroup.path  # systemd has decided where
+            self._delegate()
             message.send(ours, {"event": "go on"})
+
+    def _delegate(self) -> None:
+        """Version 2, a user namespace, a cgroup namespace, a writable mount: the container may divide its cgroup."""
+        spaces = Namespaces(self.spec["linux"].get("namespaces"))
+        mounts = [mount for mount in self.spec.get("mounts") or [] if mount.get("type") in ("cgroup", "cgroup2")]
+        is_writable = any("ro" not in (mount.get("options") or []) for mount in mounts)
+        cgroup = self.container.cgroup()
+        if cgroup.version == 2 and is_writable and spaces.new & CLONE_NEWCGROUP and spaces.new & CLONE_NEWUSER:
+            cgroup.delegate(*(_root_of(self.spec["linux"].get(name)) for name in ("uidMappings", "gidMappings")))
 
     # hearing
 
@@ -315,6 +335,20 @@ def hand_listener(event: "dict[str, Any]", fd: int, state: "dict[str, Any]", *, 
         os.close(fd)
 
 
+def _is_frozen(container: "Container") -> bool:
+    cgroup = container.cgroup()
+    folder = next(iter(cgroup.folders.values()), "")
+    return bool(folder) and os.path.isdir(folder) and cgroup.is_frozen()
+
+
+def _root_of(mappings: "list[dict[str, Any]] | None") -> int:
+    """Who is 0 in the container, in the host's numbers."""
+    for one in mappings or []:
+        if one["containerID"] == 0:
+            return int(one["hostID"])
+    return 0
+
+
 def go(sync: socket.socket, state: "dict[str, Any]") -> None:
     """Say "go" and wait until the program runs; LaunchFailed when it does not."""
     try:
@@ -352,10 +386,21 @@ def seccomp_filter(spec: "dict[str, Any]") -> "Filter | None":
     from sampan.oci.seccomp import compile_filter
     from sampan.runtime.filter import Filter
 
+    if (spec.get("annotations") or {}).get(FAIL_UNKNOWN) not in (None, "0"):
+        _refuse_unknown(seccomp)
     found = compile_filter(seccomp)
     if found.needs_listener and not seccomp.get("listenerPath"):
         raise LaunchFailed("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
     return Filter.of(seccomp, found.program, found.flags)
+
+
+def _refuse_unknown(seccomp: "dict[str, Any]") -> None:
+    from sampan.oci.seccomp.numbers import is_known
+
+    for group in seccomp.get("syscalls") or []:
+        for name in group.get("names") or []:
+            if not is_known(name):
+                raise LaunchFailed(f"seccomp: unknown system call {name}")
 
 
 def write_pid(path: str, pid: int) -> None:

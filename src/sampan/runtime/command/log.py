@@ -107,9 +107,10 @@ def _target(target: str) -> "tuple[str, str]":
         return "stderr", ""
     kind, colon, name = target.partition(":")
     if not colon or "/" in kind:
-        return "file", target
+        # Some verbs change their working directory.
+        return "file", os.path.abspath(target)
     if kind == "file":
-        return "file", name
+        return "file", os.path.abspath(name)
     if kind in ("syslog", "journald"):
         return kind, name or "sampan-runtime"
     raise InvalidArgument(f"unknown log type specified: `{kind}`")

@@ -117,6 +117,7 @@ def _dispatch(options: "Options", log: Log) -> int:
         sys.stdout.write("Incorrect Usage.\n\n")
         _show_help(command)
         raise
+    log.debug(f"command line: {' '.join(words)}")
     code: int = verb.run(_context(options, log), parsed)
     return code
 
@@ -167,7 +168,13 @@ def _context(options: "Options", log: Log) -> Context:
     rootless = _is_rootless(options["rootless"])
     root = os.path.abspath(options["root"] or _default_root())
     return Context(
-        root, log, cgroup_manager=manager, rootless=rootless, debug=options["debug"], criu=options["criu"] or "criu"
+        root,
+        log,
+        cgroup_manager=manager,
+        rootless=rootless,
+        debug=options["debug"],
+        criu=options["criu"] or "criu",
+        is_default_root=not options["root"],
     )
 
 

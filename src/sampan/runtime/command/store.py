@@ -2,10 +2,10 @@
 
 Layout      <root>/<id>/                0711
                 config.json     the configuration as it was when the container was made; the bundle may change later
-                state.json      what this module writes: pid, cgroup, times
+                status      what this module writes: pid, cgroup, times
                 exec.fifo       there from `create` until `start`
                 lock            held by the one command that changes the container
-Invariants  1. A directory with a state.json is a container; mkdir(2) decides between two that want one id.
+Invariants  1. A directory with a status is a container; mkdir(2) decides between two that want one id.
             2. A process is known by pid and start time (field 22 of /proc/<pid>/stat): another one that gets the pid
                later is never taken for ours.
             3. The lock is one of fcntl(2), which a fork does not inherit: the container's first process cannot keep it.
@@ -31,7 +31,7 @@ CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", 
 
 _ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.")
 _ID_LIMIT = 1024
-# What state.json holds, with the value of a new container.
+# What status holds, with the value of a new container.
 _FIELDS: "dict[str, Any]" = {
     "pid": 0,
     "start_ticks": 0,
@@ -45,6 +45,7 @@ _FIELDS: "dict[str, Any]" = {
     "oci_version": "",
     "cgroup_path": "",
     "cgroup_manager": "cgroupfs",
+    "external_descriptors": "",
     "notes": None,
 }
 
@@ -57,6 +58,8 @@ class Container:
     `created`               RFC 3339 with nanoseconds
     `owner`                 the uid that made it
     `cgroup_path`           what `cgroup().path` was when the process had entered; "" is the id's default path
+    `external_descriptors`  what the standard streams led to when the container was made: a JSON list of paths, as text
+                            (crun's name for it, under which others look it up)
     `notes`                 whatever else a verb wants to find again: names to JSON values
     """
 
@@ -75,6 +78,7 @@ class Container:
         oci_version: str
         cgroup_path: str
         cgroup_manager: str
+        external_descriptors: str
         notes: dict[str, Any]
 
     def __init__(self, root: str, id: str) -> None:
@@ -96,6 +100,7 @@ class Container:
         made.owner = os.geteuid()
         made.annotations = spec.get("annotations") or {}
         made.oci_version = spec.get("ociVersion", "")
+        made.external_descriptors = jsontext.dumps(_standard_streams())
         made.maker_pid = os.getpid()
         made.maker_ticks = start_ticks(made.maker_pid)
         made._spec = spec
@@ -116,9 +121,9 @@ class Container:
         return found
 
     def reload(self) -> None:
-        """Read state.json again; NotFound when the container is gone."""
+        """Read status again; NotFound when the container is gone."""
         try:
-            with open(f"{self.directory}/state.json", "rb") as file:
+            with open(f"{self.directory}/status", "rb") as file:
                 self._take(jsontext.loads(file.read()))
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"container does not exist: {self.id}") from None
@@ -131,8 +136,8 @@ class Container:
         self._cgroup = None
 
     def save(self) -> None:
-        """Replace state.json in one step. /run is gone after a crash of the machine: nothing to sync."""
-        _write(f"{self.directory}/state.json", {name: getattr(self, name) for name in _FIELDS})
+        """Replace status in one step. /run is gone after a crash of the machine: nothing to sync."""
+        _write(f"{self.directory}/status", {name: getattr(self, name) for name in _FIELDS})
 
     def set_process(self, pid: int) -> None:
         """Take `pid` for the first process; NotFound when it has been reaped already. `save` is the caller's."""
@@ -205,8 +210,8 @@ class Container:
         return Lock(self)
 
     def remove(self) -> None:
-        """Remove the state directory. state.json goes first: from then on the container does not exist."""
-        for name in ("state.json", *_entries(self.directory)):
+        """Remove the state directory. status goes first: from then on the container does not exist."""
+        for name in ("status", *_entries(self.directory)):
             path = f"{self.directory}/{name}"
             try:
                 os.unlink(path)
@@ -248,6 +253,16 @@ class Lock:
         self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
     ) -> None:
         os.close(self._fd)
+
+
+def _standard_streams() -> "list[str]":
+    found = []
+    for fd in range(3):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{fd}"))
+        except OSError:
+            found.append("")  # closed, or no /proc
+    return found
 
 
 def check_id(id: str) -> None:

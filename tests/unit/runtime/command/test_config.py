@@ -73,7 +73,7 @@ def test_all_of_version_one_is_accepted(bundle: str, version: str) -> None:
         ("process.cwd", "tmp", "Cwd must be an absolute path"),
         ("process.args", [], "args must not be empty"),
         ("process.args", ["a\0"], "null byte"),
-        ("process.args", [1], "no text"),
+        ("process.args", [None], "no text"),
         ("process.args", 7, "invalid config.json"),
         ("process.env", ["A=\0"], "null byte"),
         ("process.user.uid", -1, "invalid process.user.uid: -1"),

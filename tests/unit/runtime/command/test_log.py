@@ -70,6 +70,15 @@ def test_unknown_formats_and_targets_are_refused() -> None:
         Log("invalid:/path")
 
 
+def test_a_relative_path_is_one_of_the_first_directory(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs = Log("a"), Log("file:b")
+    monkeypatch.chdir("/")
+    for log in logs:
+        log.error("x")
+    assert (tmp_path / "a").exists() and (tmp_path / "b").exists()
+
+
 def test_a_path_may_have_a_colon(tmp_path: Any) -> None:
     Log(f"{tmp_path}/a:b").error("x")
     assert (tmp_path / "a:b").exists()

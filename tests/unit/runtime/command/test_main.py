@@ -86,9 +86,11 @@ def test_a_defect_of_ours_reaches_the_log(
 
     monkeypatch.setattr("sampan.runtime.command.verbs.list.list_all", fail)
     log = tmp_path / "log"
-    assert program.main(["--log", str(log), "--log-format=json", "--debug", "list"]) == 1
+    words = ["--root", str(tmp_path), "--log", str(log), "--log-format=json", "--debug", "list"]
+    assert program.main(words) == 1
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert "RuntimeError: a defect" in lines[0]["msg"] and lines[0]["level"] == "debug"
+    assert lines[0]["msg"] == "command line: list"
+    assert "RuntimeError: a defect" in lines[1]["msg"] and lines[1]["level"] == "debug"
     assert lines[-1]["msg"] == "internal error: RuntimeError: a defect"
     capfd.readouterr()
 

@@ -40,6 +40,7 @@ def run(context: "Context", options: "Options") -> int:
 def prepared(context: "Context", options: "Options", *, gate: bool, is_detached: bool = True) -> Launch:
     """A new container of what the options say, up to its wait for go."""
     bundle = os.path.abspath(options["bundle"] or ".")
+    pid_file = os.path.abspath(options["pid-file"]) if options["pid-file"] else ""  # the caller's directory counts
     os.chdir(bundle)
     spec = config.load(bundle, name=options["config"] or "config.json")
     for warning in config.validate(spec, bundle, rootless=context.rootless):
@@ -50,7 +51,7 @@ def prepared(context: "Context", options: "Options", *, gate: bool, is_detached:
     container = Container.make(context.root, options.arguments[0], bundle=bundle, spec=spec)
     wishes = Wishes(
         console_socket=options["console-socket"],
-        pid_file=options["pid-file"],
+        pid_file=pid_file,
         preserved_fds=options["preserve-fds"],
         no_pivot=options["no-pivot"],
         no_new_keyring=options["no-new-keyring"],

@@ -62,7 +62,7 @@ def _sweep(root: str, id: str) -> None:
     path = f"{root}/{id}"
     try:
         found = list(os.scandir(path))
-        if any(entry.is_dir(follow_symlinks=False) or entry.name == "state.json" for entry in found):
+        if any(entry.is_dir(follow_symlinks=False) or entry.name == "status" for entry in found):
             return
         for entry in found:
             os.unlink(entry.path)

@@ -45,8 +45,11 @@ def kill(container: Container, number: int, *, everything: bool) -> None:
         kill_all(container, number)
         signals.send(container, number)
         return
-    if not signals.send(container, number):
-        raise Conflict("container not running")
+    is_sent = signals.send(container, number)
     if number == KILL and (not has_own_pids(container) or container.status() == PAUSED):
-        # Without a PID namespace the others would live on; a frozen process on cgroup v1 dies only when it is thawed.
+        # Without a PID namespace the others live on, even when the first one has ended; and on cgroup v1 a frozen
+        # process dies only when it is thawed.
+        is_sent = is_sent or bool(container.cgroup().pids())
         kill_all(container, number)
+    if not is_sent:
+        raise Conflict("container not running")

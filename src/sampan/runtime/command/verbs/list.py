@@ -1,5 +1,6 @@
 """`list`: the containers below --root, as a table, as JSON, or by id alone."""
 
+import os
 import sys
 
 from sampan.base import jsontext
@@ -32,6 +33,8 @@ def run(context: "Context", options: "Options") -> int:
     form = options["format"]
     if form not in ("table", "json"):
         raise InvalidArgument("invalid format option")
+    if not context.is_default_root:
+        os.stat(context.root)
     containers = list_all(context.root)
     if options["quiet"]:
         sys.stdout.write("".join(f"{container.id}\n" for container in containers))

@@ -43,6 +43,8 @@ def describe(container: Container) -> "dict[str, Any]":
     pid, bundle, status = state["pid"], state["bundle"], state["status"]
     found = {"ociVersion": state["ociVersion"], "id": container.id, "pid": pid, "status": status, "bundle": bundle}
     found["rootfs"] = container.rootfs
+    if container.cgroup_manager == "systemd":
+        found["systemd-scope"] = container.cgroup().unit
     found["created"] = container.created
     if annotations:
         found["annotations"] = annotations

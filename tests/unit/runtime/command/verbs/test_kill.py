@@ -59,6 +59,18 @@ def test_sigkill_reaches_all_where_no_pid_namespace_ends(make: Make, sleeper: Sl
     assert cgroup.signals == [signal.SIGKILL]
 
 
+def test_what_the_first_process_left_behind_is_killed(make: Make, cgroup: Any) -> None:
+    container = make("one", cgroup_manager="cgroupfs")
+    cgroup.inside = {7}
+    kill(container, signal.SIGKILL, everything=False)
+    assert cgroup.signals == [signal.SIGKILL]
+    with pytest.raises(Conflict):
+        kill(container, signal.SIGTERM, everything=False)
+    cgroup.inside = set()
+    with pytest.raises(Conflict):
+        kill(container, signal.SIGKILL, everything=False)
+
+
 def test_a_frozen_container_dies_of_sigkill(make: Make, sleeper: Sleeper, cgroup: Any) -> None:
     sleeper.send_signal(signal.SIGSTOP)
     container = make("one", process=sleeper, spec=OWN_PIDS, cgroup_manager="cgroupfs")

@@ -34,7 +34,18 @@ def test_quiet_is_ids(context: Context, make: Make, capsys: pytest.CaptureFixtur
     assert listed(context, capsys, "-q") == "a\nb\n"
 
 
+def test_a_root_that_was_named_must_exist(
+    context: Context, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main.main(["--root", f"{context.root}/nowhere", "list"]) == 1
+    assert "nowhere: No such file or directory" in capfd.readouterr().err
+    monkeypatch.setattr(main, "DEFAULT_ROOT", f"{context.root}/nowhere")
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert main.main(["list", "-q"]) == 0
+
+
 def test_json_is_a_list_of_states(context: Context, make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    make("one").remove()
     assert json.loads(listed(context, capsys, "-f", "json")) == []
     make("one")
     (found,) = json.loads(listed(context, capsys, "--format=json"))
