@@ -17,7 +17,7 @@ from sampan.engine.shim import Channel, Shim, raise_error, settle
 from sampan.linux.constants import CLONE_NEWNET
 from sampan.runtime import message
 from sampan.runtime.launcher import interpreter
-from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS
+from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, REMAPPED_NETNS
 from sampan.runtime.namespaces import USUAL_FLAGS, Namespaces
 from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
 
@@ -28,20 +28,28 @@ REST_S = 0.005
 
 
 class Netns:
-    """A network namespace by its descriptor, and a NETLINK_ROUTE socket that lives inside it."""
+    """A network namespace by its descriptor, and a NETLINK_ROUTE socket that lives inside it.
 
-    __slots__ = ("ns_fd", "route_fd")
+    `user_fd` is the user namespace that it belongs to, made with it; -1 for the host's.
+    """
 
-    def __init__(self, ns_fd: int, route_fd: int) -> None:
+    __slots__ = ("ns_fd", "route_fd", "user_fd")
+
+    def __init__(self, ns_fd: int, route_fd: int, user_fd: int = -1) -> None:
         self.ns_fd = ns_fd
         self.route_fd = route_fd
+        self.user_fd = user_fd
+
+    def namespace_fds(self) -> dict[str, int]:
+        """The namespaces by their kinds."""
+        return {"network": self.ns_fd} | ({"user": self.user_fd} if self.user_fd >= 0 else {})
 
     def close(self) -> None:
-        """Drop both; the namespace lives on as long as a process is in it. Safe to call twice."""
-        for fd in (self.ns_fd, self.route_fd):
+        """Drop all; the namespaces live on as long as a process is in them. Safe to call twice."""
+        for fd in (self.ns_fd, self.route_fd, self.user_fd):
             if fd >= 0:
                 os.close(fd)
-        self.ns_fd = self.route_fd = -1
+        self.ns_fd = self.route_fd = self.user_fd = -1
 
 
 class Launcher:
@@ -124,16 +132,17 @@ class Launcher:
             for stream in streams:
                 os.close(stream.fd)
             raise errors.Internal(f"container {request.id} is to have a network namespace, and none was given")
+        given = netns.namespace_fds() if netns else {}
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # A spare has a first process already, which is of no use to another runtime.
         is_usual = shim_part["birth_flags"] == USUAL_FLAGS and request.runtime is None
         body: message.Message = {
             "shim": shim_part,
-            "init": request.init_part(),
-            "has_netns": netns is not None,
+            "init": request.init_part(list(given)),
+            "namespaces": list(given),
             "attaches": [stream.to_json() for stream in streams],
         }
-        fds = [theirs.fileno(), *([netns.ns_fd] if netns else []), *(stream.fd for stream in streams)]
+        fds = [theirs.fileno(), *given.values(), *(stream.fd for stream in streams)]
         try:
             await self._send(LAUNCH if is_usual else LAUNCH_UNUSUAL, body, fds)
         except BaseException:
@@ -184,15 +193,16 @@ class Launcher:
         if self._channel is channel:
             self._died()
 
-    async def netns(self) -> Netns:
-        """A fresh network namespace; the caller closes it."""
-        if (ahead := await self._take_ahead()) is not None:
+    async def netns(self, mapping: IdMapping | None = None) -> Netns:
+        """A fresh network namespace; with a mapping, one that belongs to a new user namespace. The caller closes it."""
+        if mapping is None and (ahead := await self._take_ahead()) is not None:
             return ahead
+        kind, body = (NETNS, {}) if mapping is None else (REMAPPED_NETNS, mapping.to_json())
         for _ in range(2):
             channel = self._connected()
             try:
-                _, fds = await channel.ask({}, kind=NETNS)
-                return Netns(fds[0], fds[1])
+                _, fds = await channel.ask(body, kind=kind)
+                return Netns(*fds)
             except errors.Unavailable:
                 if self._is_closing:
                     raise

@@ -20,7 +20,7 @@ NO_LABEL = "label=disable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityOptions:
-    """None is what was not said. `seccomp` is "", "builtin", "unconfined" or the text of a profile; `apparmor` the name of a profile or ""."""
+    """What was not said is None or "". `seccomp`: "builtin", "unconfined" or a profile's text; `apparmor`: a name."""
 
     no_new_privileges: bool | None = None
     writable_cgroups: bool | None = None

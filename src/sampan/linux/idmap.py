@@ -23,23 +23,46 @@ Mapping = tuple[int, int, int]
 
 
 def userns_fd(uids: "list[Mapping]", gids: "list[Mapping]") -> int:
-    """A descriptor of a new user namespace with these mappings, in which nobody is.
+    """A descriptor of a new user namespace with these mappings, in which nobody is."""
+    return namespace_fds(uids, gids)["user"]
+
+
+def namespace_fds(
+    uids: "list[Mapping]", gids: "list[Mapping]", *, more: int = 0, kinds: "tuple[str, ...]" = ()
+) -> "dict[str, int]":
+    """Descriptors of a new user namespace and of others that belong to it: CLONE_NEW* `more`, in ns/<kind> by `kinds`.
 
     /proc has to be one in which the caller can be seen; it need not be that of the caller's PID namespace.
     """
     read, write = os.pipe2(os.O_CLOEXEC)
-    pid, pidfd = syscalls.clone3(c.CLONE_NEWUSER, exit_signal=signal.SIGCHLD)
+    pid, pidfd = syscalls.clone3(c.CLONE_NEWUSER | more, exit_signal=signal.SIGCHLD)
     if not pid:
         _wait_for_end(read, write)
     os.close(read)
+    found: dict[str, int] = {}
     try:
         number = _number_in_proc(pidfd)
         _write(f"/proc/{number}/uid_map", uids)
         _write(f"/proc/{number}/gid_map", gids)
-        return os.open(f"/proc/{number}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        for kind in ("user", *kinds):
+            name = "net" if kind == "network" else kind
+            found[kind] = os.open(f"/proc/{number}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        return found
+    except BaseException:
+        for fd in found.values():
+            os.close(fd)
+        raise
     finally:
         os.close(write)
+        _reap(pidfd)
+
+
+def _reap(pidfd: int) -> None:
+    try:
         os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    except ChildProcessError:
+        pass  # whoever ignores SIGCHLD has the kernel do it
+    finally:
         os.close(pidfd)
 
 

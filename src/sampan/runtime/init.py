@@ -5,7 +5,7 @@ ahead of need, and talks with it over `sync`:
 
     supervisor                                        init
       │ clone3 ──────────────────────────────────────▶ │ not dumpable; waits
-      │ ── launch {orders} {fds: stdio, netns} ──────▶ │ makes the shim's directory and the cgroups
+      │ ── launch {orders} {fds: stdio, namespaces} ─▶ │ makes the shim's directory and the cgroups
       │ ◀────────────── prepared {fd: the listener} ── │ (the shim's; `sampan-runtime` has none)
       │                                                │ mount namespace; the root, and what the host gives
       │ ◀──────────────────────────── born {pidfd} ─── │ (only with a user or a foreign PID namespace)
@@ -74,7 +74,7 @@ def staged(sync: socket.socket, found: "dict[str, Any]", fds: "list[int]") -> St
     """The stage for orders as the engine sends them."""
     orders = InitOrders(found)
     stdio = None if orders.tty else (fds.pop(0), fds.pop(0), fds.pop(0))
-    return Stage(sync, orders, stdio=stdio, netns_fd=fds.pop(0) if fds else -1)
+    return Stage(sync, orders, stdio=stdio, namespace_fds=dict(zip(orders.namespaces, fds, strict=True)))
 
 
 def go_on(sync: socket.socket, take_orders: "Callable[[], Stage | None]") -> "NoReturn":

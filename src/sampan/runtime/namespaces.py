@@ -38,7 +38,7 @@ _IFF_UP_RUNNING = 0x41
 
 
 class Namespaces:
-    """The list of the config, sorted: `new` is CLONE_NEW* of those to be made, `paths` by type of those to be joined."""
+    """The list of the config, sorted: `new` is CLONE_NEW* of those to be made, `paths` by type those to be joined."""
 
     __slots__ = ("new", "paths")
 

@@ -108,7 +108,7 @@ def default_mapping(own: int) -> "list[dict[str, Any]]":
 def write_mappings(pid: int, uids: "list[dict[str, Any]]", gids: "list[dict[str, Any]]") -> None:
     """Give the user namespace of `pid` its mappings (containerID, hostID, size); as another user than root, through
     newuidmap(1) where the kernel alone would refuse."""
-    if os.geteuid() == 0 or _is_own(uids, os.geteuid()) and _is_own(gids, os.getegid()):
+    if os.geteuid() == 0 or (_is_own(uids, os.geteuid()) and _is_own(gids, os.getegid())):
         if os.geteuid():
             _write(pid, "setgroups", "deny")
         _write(pid, "gid_map", _text(gids))

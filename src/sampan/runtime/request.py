@@ -94,9 +94,13 @@ class LaunchRequest:
             "join_flags": spaces.joined,
         }
 
-    def init_part(self) -> str:
-        """What the first process is told: `InitOrders` as a JSON text, which the shim passes on unread."""
+    def init_part(self, namespaces: "list[str] | None" = None) -> str:
+        """What the first process is told: `InitOrders` as a JSON text, which the shim passes on unread.
+
+        `namespaces`: the kinds of which it will be given descriptors.
+        """
         found = {name: getattr(self, name) for name in InitOrders.__slots__ if name in self.__slots__}
+        found["namespaces"] = namespaces or []
         found["rootfs"] = [mount.to_json() for mount in self.rootfs]
         found["filter"] = self.filter.to_json() if self.filter else None
         return jsontext.dumps(found)
@@ -139,6 +143,7 @@ class InitOrders:
     """The part of a launch that is the first process's business; what the engine never asks for has a default.
 
     user            None: the numbers of the config's process.user
+    namespaces      kinds of those that were made ahead; their descriptors follow those of stdio, in this order
     exec_dir        "" without a shim: then nothing is made on the host but cgroups
     staging         the directory to mount the root on
     cgroup_manager  "cgroupfs": this process makes the cgroups; another one's have been made ("systemd", "disabled")
@@ -155,6 +160,7 @@ class InitOrders:
         "gate",
         "groups",
         "id",
+        "namespaces",
         "no_new_keyring",
         "no_pivot",
         "preserved_fds",
@@ -176,6 +182,7 @@ class InitOrders:
         self.exec_dir: str = found["exec_dir"]
         self.exit_path: str = found["exit_path"]
         self.filter = Filter.from_json(found["filter"])
+        self.namespaces: list[str] = found.get("namespaces") or []
         self.staging = self.exec_dir
         self.cgroup_manager = "cgroupfs"
         self.no_pivot = False
@@ -187,7 +194,9 @@ class InitOrders:
     def stops_for_hooks(self) -> bool:
         """Whether somebody has something to do between the mounts and the entry into the root."""
         hooks = self.spec.get("hooks") or ()
-        return bool((self.spec.get("linux") or {}).get("netDevices")) or any(kind in hooks for kind in ("prestart", "createRuntime", "createContainer"))
+        return bool((self.spec.get("linux") or {}).get("netDevices")) or any(
+            kind in hooks for kind in ("prestart", "createRuntime", "createContainer")
+        )
 
 
 class AttachStream:

@@ -29,7 +29,7 @@ ENTER_CGROUP = b"0"  # "the writing thread" (cgroups(7))
 
 
 class Stage:
-    """What a first process was asked to do, and its end of `sync`; `netns_fd` is -1 without a ready-made network."""
+    """What a first process was asked to do, and its end of `sync`; `namespace_fds`: those to be in, by their kinds."""
 
     __slots__ = (
         "_task_fds",
@@ -37,7 +37,6 @@ class Stage:
         "has_cgroup_ns",
         "namespace_fds",
         "namespaces",
-        "netns_fd",
         "orders",
         "root",
         "spec",
@@ -47,16 +46,20 @@ class Stage:
     )
 
     def __init__(
-        self, sync: socket.socket, orders: "InitOrders", *, stdio: "tuple[int, int, int] | None", netns_fd: int = -1
+        self,
+        sync: socket.socket,
+        orders: "InitOrders",
+        *,
+        stdio: "tuple[int, int, int] | None",
+        namespace_fds: "dict[str, int] | None" = None,
     ) -> None:
         self.sync = sync
         self.orders = orders
         self.spec = orders.spec
         linux = self.spec.get("linux") or {}
         self.stdio = stdio
-        self.netns_fd = netns_fd
         self.namespaces = Namespaces(linux.get("namespaces"))
-        self.namespace_fds: dict[str, int] = {}
+        self.namespace_fds = namespace_fds or {}
         self.cgroup = cgroup_for(linux.get("cgroupsPath") or "", manager=orders.cgroup_manager, name=orders.id)
         self.steps = rootfs.plan(self.spec, self.cgroup.folders, more=self._own_steps())
         self.has_cgroup_ns = bool(self.namespaces.new & c.CLONE_NEWCGROUP)
@@ -82,9 +85,7 @@ class Stage:
         os.umask(0o022)
         self._lay_ground()
         os.umask(0)
-        self.namespace_fds = self.namespaces.open()
-        if self.netns_fd >= 0:
-            self.namespace_fds["network"] = self.netns_fd
+        self.namespace_fds = self.namespaces.open() | self.namespace_fds
         adjust_oom_score(self.spec.get("process") or {})
         if self.namespaces.in_user_namespace:
             # From inside no hard limit can be raised.

@@ -18,7 +18,6 @@ from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.mount import Mount, Options, parse_options
 from sampan.linux.rootpath import create_directory, open_in_root
-from sampan.runtime.cgroup.files import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ class FileSystem(Step):
             # A group that the namespace does not map (devpts is its own then, and gid=5 only the host's custom).
             words = [word for word in data.split(",") if not word.startswith("gid=")]
             syscalls.mount(self.mount.source or kind, ".", kind, flags, ",".join(words))
-        elif kind == "sysfs" and error.errno == errno.EPERM and flags & c.MS_RDONLY and in_user_namespace():
+        elif kind == "sysfs" and error.errno == errno.EPERM and flags & c.MS_RDONLY and _in_user_namespace():
             # The network namespace is another user namespace's (sysfs shows its devices): the host's, read-only.
             depth = c.AT_RECURSIVE
             tree = syscalls.open_tree(c.AT_FDCWD, "/sys", c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | depth)
@@ -194,6 +193,14 @@ class FileSystem(Step):
             os.close(tree)
         else:
             raise error
+
+
+def _in_user_namespace() -> bool:
+    fd = os.open("/proc/self/uid_map", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 4096).split() != [b"0", b"0", b"4294967295"]
+    finally:
+        os.close(fd)
 
 
 def _absolute_layers(data: str) -> str:

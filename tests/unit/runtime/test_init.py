@@ -1,4 +1,3 @@
-import os
 import socket
 from collections.abc import Iterator
 from typing import Any

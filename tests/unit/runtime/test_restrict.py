@@ -1,7 +1,6 @@
 import os
 import resource
 import socket
-import stat
 from pathlib import Path
 
 import pytest

@@ -36,7 +36,7 @@ def kill_and_destroy(context: "Context", container: "Container") -> None:
 
 
 def _thaw(pid: int) -> None:
-    """Somebody may have moved the process into a cgroup of his own that is frozen: version 1 lets no signal in there."""
+    """Somebody may have moved the process into a frozen cgroup of his own, where version 1 lets no signal in."""
     from sampan.runtime.cgroup.detect import hierarchies
 
     freezer = hierarchies().v1.get("freezer")

@@ -1,9 +1,9 @@
 """The interpreter that a container may come to see is one that it cannot write to (CVE-2019-5736).
 
 Until its execve a container's first process is this interpreter, and a container can make that execve lead back to
-/proc/self/exe ("#!/proc/self/exe"). So verbs that start processes run from a read-only mount of the interpreter: a mount
-of the host that stays, below GUARDS, so that its cost falls on the first call after a start of the machine. The script
-file uses it directly when it is there.
+/proc/self/exe ("#!/proc/self/exe"). So verbs that start processes run from a read-only mount of the interpreter: a
+mount of the host that stays, below GUARDS, so that its cost falls on the first call after a start of the machine. The
+script file uses it directly when it is there.
 
 Layout      GUARDS/<folder of the interpreter>/bin/python3     the mount
             GUARDS/<folder of the interpreter>/pyvenv.cfg      tells the interpreter where its library is

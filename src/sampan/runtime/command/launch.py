@@ -2,14 +2,12 @@
 
 The conversation is the one of `runtime.init`; this is its other side. What takes rights or names of the host is done
 here (hooks, console socket, listener of a filter, systemd), the construction itself by the first process.
-Errors      LaunchFailed with what the first process, a hook or the kernel said; nothing of the container is left then.
+Errors      LaunchFailed (`command.supervision`); nothing of the container is left then.
 """
 
 import _socket as socket
 import os
 
-from sampan.base import jsontext
-from sampan.errors import Error
 from sampan.linux import syscalls
 from sampan.linux.constants import CLONE_NEWCGROUP, CLONE_NEWUSER
 from sampan.linux.mount import Mount
@@ -18,6 +16,8 @@ from sampan.runtime.cgroup.detect import default_path
 from sampan.runtime.cgroup.devices import with_default_devices
 from sampan.runtime.command import notify
 from sampan.runtime.command.destroy import destroy
+from sampan.runtime.command.filters import seccomp_filter
+from sampan.runtime.command.supervision import LaunchFailed, go, hand_listener, hand_terminal, run_hooks, write_pid
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.request import InitOrders
 from sampan.runtime.restrict import StageError
@@ -30,21 +30,8 @@ if TYPE_CHECKING:
 
     from sampan.runtime.command.context import Context
     from sampan.runtime.command.store import Container
-    from sampan.runtime.filter import Filter
 else:
     import _signal as signal  # the same functions without the enums around them
-
-
-# crun's annotation: a name in a profile that nobody knows is an error.
-FAIL_UNKNOWN = "run.oci.seccomp_fail_unknown_syscall"
-
-
-class LaunchFailed(Error):
-    """The process did not come to run; `exit_code` is what a shell would say."""
-
-    def __init__(self, text: str, exit_code: int = 1) -> None:
-        super().__init__(text)
-        self.exit_code = exit_code
 
 
 class Wishes:
@@ -71,7 +58,7 @@ class Wishes:
 
 
 class Launch:
-    """One launch; after `prepare` the first process waits, `terminal_fd` is the master that nobody else took (or -1)."""
+    """One launch; after `prepare` the first process waits. `terminal_fd`: the master, where nobody else took it, or -1."""
 
     def __init__(self, context: "Context", container: "Container", wishes: Wishes) -> None:
         self.context = context
@@ -253,7 +240,7 @@ class Launch:
         found = self.spec.get("hooks") or {}
         state = self.state("creating")
         for kind in ("prestart", "createRuntime"):
-            _run(found, kind, state, self.context)
+            run_hooks(found, kind, state, self.context)
         message.send(self._sync, {"event": "hooked", "state": state})
 
     def _move_devices(self) -> None:
@@ -311,30 +298,6 @@ class Launch:
         destroy(self.context, self.container)
 
 
-def hand_terminal(path: str, fd: int) -> None:
-    """Give a terminal's master to whoever listens at `path`; the descriptor is closed."""
-    from sampan.runtime import consolesocket
-
-    try:
-        sock = consolesocket.connect_console(path)
-        try:
-            consolesocket.send_terminal(sock, fd)
-        finally:
-            sock.close()
-    finally:
-        os.close(fd)
-
-
-def hand_listener(event: "dict[str, Any]", fd: int, state: "dict[str, Any]", *, pid: int) -> None:
-    """Give the listener of a filter to the agent that the event names; the descriptor is closed."""
-    from sampan.runtime import consolesocket
-
-    try:
-        consolesocket.send_listener(event["path"], fd, state, pid=pid, metadata=event["metadata"])
-    finally:
-        os.close(fd)
-
-
 def _is_frozen(container: "Container") -> bool:
     cgroup = container.cgroup()
     folder = next(iter(cgroup.folders.values()), "")
@@ -347,73 +310,3 @@ def _root_of(mappings: "list[dict[str, Any]] | None") -> int:
         if one["containerID"] == 0:
             return int(one["hostID"])
     return 0
-
-
-def go(sync: socket.socket, state: "dict[str, Any]") -> None:
-    """Say "go" and wait until the program runs; LaunchFailed when it does not."""
-    try:
-        message.send(sync, {"event": "go", "state": state})
-        found = message.receive(sync)
-    except OSError as error:
-        raise LaunchFailed(f"the container's first process is gone: {error.strerror}") from error
-    finally:
-        sync.close()
-    if found is not None:
-        raise LaunchFailed(str(found[0]["message"]), int(str(found[0]["exit_code"])))
-
-
-def run_late_hooks(context: "Context", spec: "dict[str, Any]", kind: str, state: "dict[str, Any]") -> None:
-    """The hooks poststart (LaunchFailed when one fails) and poststop (which only warn)."""
-    _run(spec.get("hooks") or {}, kind, state, context)
-
-
-def _run(found: "dict[str, Any]", kind: str, state: "dict[str, Any]", context: "Context") -> None:
-    if not found.get(kind):
-        return
-    from sampan.runtime import hooks
-
-    try:
-        hooks.run(found[kind], state, kind=kind, log=context.log.warning, directory=state["bundle"])
-    except hooks.HookError as error:
-        raise LaunchFailed(str(error)) from error
-
-
-def seccomp_filter(spec: "dict[str, Any]") -> "Filter | None":
-    """The compiled filter of a config."""
-    seccomp = (spec.get("linux") or {}).get("seccomp")
-    if not seccomp:
-        return None
-    from sampan.oci.seccomp import compile_filter
-    from sampan.runtime.filter import Filter
-
-    if (spec.get("annotations") or {}).get(FAIL_UNKNOWN) not in (None, "0"):
-        _refuse_unknown(seccomp)
-    found = compile_filter(seccomp)
-    if found.needs_listener and not seccomp.get("listenerPath"):
-        raise LaunchFailed("seccomp: SCMP_ACT_NOTIFY needs a listenerPath")
-    return Filter.of(seccomp, found.program, found.flags)
-
-
-def _refuse_unknown(seccomp: "dict[str, Any]") -> None:
-    from sampan.oci.seccomp.numbers import is_known
-
-    for group in seccomp.get("syscalls") or []:
-        for name in group.get("names") or []:
-            if not is_known(name):
-                raise LaunchFailed(f"seccomp: unknown system call {name}")
-
-
-def write_pid(path: str, pid: int) -> None:
-    """A pid file appears with its content, never empty."""
-    temporary = f"{path}.{os.getpid()}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    os.write(fd, str(pid).encode())
-    os.close(fd)
-    os.rename(temporary, path)
-
-
-def load_process(path: str) -> "dict[str, Any]":
-    """A process object from a file of JSON."""
-    with open(path, "rb") as file:
-        found: dict[str, Any] = jsontext.loads(file.read())
-    return found

@@ -3,10 +3,12 @@
 Packets on its socket are those of `runtime.message` with a byte in front that says what to do with them; the daemon
 holds the other end, and its closing ends the launcher:
 
-    L  launch      {shim, init, has_netns, attaches} + control socket, netns?, attached sockets: to a spare shim
+    L  launch      {shim, init, namespaces, attaches} + control socket, namespaces, attached sockets: to a spare shim
     U  launch, too, for namespaces that no spare has
     H  helper      {name, arguments} + answer socket, descriptors: to a new process, which answers
     N  netns       {seq}; answer {} + descriptor of a new network namespace, route socket inside it
+    R  remapped    {seq, uids, gids}, mappings of the OCI config; answer as for N + descriptor of the user namespace
+                   that the network namespace belongs to, or "error"
 
 Memory      Everything a child may need is imported here once and shared with it by the fork. What the launcher writes
             to afterwards, each child is left with a copy of: so it reads no packet that is for another, and does little
@@ -31,13 +33,13 @@ from sampan.runtime.launcher.spares import SpareShims
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from typing import NoReturn
+    from typing import Any, NoReturn
 else:
     import _signal as signal  # the same functions without the enums around them
 
 
 IDLE_S = 0.1
-LAUNCH, LAUNCH_UNUSUAL, HELPER, NETNS = b"L", b"U", b"H", b"N"
+LAUNCH, LAUNCH_UNUSUAL, HELPER, NETNS, REMAPPED_NETNS = b"L", b"U", b"H", b"N", b"R"
 
 
 class Launcher:
@@ -85,9 +87,26 @@ class Launcher:
             finally:
                 os.close(fd)
                 route.close()
+        elif kind == REMAPPED_NETNS:
+            self._answer_remapped(message.decode(rest, fds))
         elif kind == HELPER and os.fork() == 0:
             self._become_child()
             helpers.run(message.decode(rest, fds), fds)
+
+    def _answer_remapped(self, body: "dict[str, Any]") -> None:
+        try:
+            fd, route, user_fd = self._namespaces.make_owned(body["uids"], body["gids"])
+        except OSError as error:
+            text = f"user namespace: {error.strerror or error}"
+            failure = {"class": "Internal", "message": text, "exit_code": 0}
+            message.send(self._sock, {"seq": body["seq"], "error": failure})
+            return
+        try:
+            message.send(self._sock, {"seq": body["seq"], "ok": {}}, [fd, route.fileno(), user_fd])
+        finally:
+            os.close(fd)
+            os.close(user_fd)
+            route.close()
 
     def _become_child(self) -> None:
         # The daemon learns from the end of this socket that the launcher died: no child may hold it open.

@@ -2,6 +2,8 @@
 
 The launcher has one thread, so it may leave its own namespace for a moment: unshare(2), take descriptors, and back.
 A namespace that nobody holds any more is taken down by the kernel, so nothing can leak.
+Owned       A container in a user namespace can do nothing with a network namespace that is the host's: no sysfs, no
+            net sysctls, no CAP_NET_*. Both are then born together (`make_owned`).
 """
 
 import _socket as socket
@@ -10,6 +12,10 @@ import os
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.runtime.namespaces import raise_loopback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SPARES = 2
 
@@ -38,11 +44,29 @@ class Namespaces:
     def _make(self) -> "tuple[int, socket.socket]":
         syscalls.unshare(c.CLONE_NEWNET)
         try:
-            raise_loopback()
-            route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-            return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC), route
+            return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC), _set_up()
         finally:
             syscalls.setns(self._home_fd, c.CLONE_NEWNET)
+
+    def make_owned(
+        self, uids: "list[dict[str, Any]]", gids: "list[dict[str, Any]]"
+    ) -> "tuple[int, socket.socket, int]":
+        """A namespace that belongs to a new user namespace with these mappings (of the OCI config), and that one."""
+        # Not before: most daemons never ask.
+        from sampan.linux.idmap import namespace_fds
+        from sampan.runtime.idmap import triples
+
+        found = namespace_fds(triples(uids), triples(gids), more=c.CLONE_NEWNET, kinds=("network",))
+        try:
+            syscalls.setns(found["network"], c.CLONE_NEWNET)
+            try:
+                return found["network"], _set_up(), found["user"]
+            finally:
+                syscalls.setns(self._home_fd, c.CLONE_NEWNET)
+        except BaseException:
+            for fd in found.values():
+                os.close(fd)
+            raise
 
     def close(self) -> None:
         """Drop the stock, as every forked child does."""
@@ -51,3 +75,9 @@ class Namespaces:
             route.close()
         self._spares = []
         os.close(self._home_fd)
+
+
+def _set_up() -> socket.socket:
+    """Loopback up; a NETLINK_ROUTE socket that stays in the current namespace."""
+    raise_loopback()
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)

@@ -106,8 +106,11 @@ class Shim:
             # Nobody will ever say start: the daemon died half-way through a launch.
             self._give_up({"message": "the daemon went away", "exit_code": restrict.FAILED})
 
-    def launch(self, newborn: Newborn | None, init_part: str, *, netns_fd: int) -> None:
-        """Let the first process (one cloned ahead, or a new one) set itself up; failures answer the `start` request."""
+    def launch(self, newborn: Newborn | None, init_part: str, *, namespace_fds: "dict[str, int]") -> None:
+        """Let the first process (one cloned ahead, or a new one) set itself up; failures answer the `start` request.
+
+        `namespace_fds`: those made ahead, in the order in which `init_part` names them.
+        """
         orders = self.orders
         pipes = None if orders.tty else Pipes(with_input=orders.open_stdin)
         if newborn is None or not newborn.is_alive:
@@ -124,7 +127,7 @@ class Shim:
             on_exit=self._init_ended,
             on_event=self._init_says,
         )
-        fds = [*(pipes.theirs if pipes else ()), *([netns_fd] if netns_fd >= 0 else [])]
+        fds = [*(pipes.theirs if pipes else ()), *namespace_fds.values()]
         message.send_text(newborn.sync, init_part, fds)
         for fd in fds:
             os.close(fd)
@@ -345,8 +348,8 @@ _ACTIONS = frozenset("start discard state attach exec resize kill freeze".split(
 def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn":
     """The shim's whole life, in a process that the launcher has just forked.
 
-    One message arrives on `sock`: {"shim", "init", "has_netns", "attaches"} with the control socket, the network
-    namespace if there is one, and a socket for each of the attaches. With `ahead` the first process is cloned before
+    One message arrives on `sock`: {"shim", "init", "namespaces", "attaches"} with the control socket, the namespaces of
+    these kinds, and a socket for each of the attaches. With `ahead` the first process is cloned before
     that, and rehearses the launch `example`.
     """
     code = 1
@@ -368,14 +371,14 @@ def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn"
 
 def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:
     control = socket.socket(fileno=fds.pop(0))
-    netns_fd = fds.pop(0) if body["has_netns"] else -1
+    namespace_fds = {kind: fds.pop(0) for kind in body["namespaces"]}
     set_title(b"sampan-shim " + body["shim"]["id"].encode())
     orders = ShimOrders(body["shim"])
     shim = _foreign_shim(orders, control) if orders.runtime else Shim(orders, control)
     for found, fd in zip(body["attaches"], fds, strict=True):
         shim.stdio.attach(AttachStream.from_json(fd, found))
     try:
-        shim.launch(newborn, body["init"], netns_fd=netns_fd)
+        shim.launch(newborn, body["init"], namespace_fds=namespace_fds)
     except OSError as error:
         shim._give_up({"message": str(error), "exit_code": restrict.FAILED})
     shim.loop.run()

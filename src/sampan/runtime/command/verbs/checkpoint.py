@@ -42,9 +42,9 @@ def run(context: "Context", options: "Options") -> int:
         status = container.status()
         if status not in (RUNNING, PAUSED):
             raise Conflict(f"Container cannot be checkpointed in {status} state")
-        criu.check_possible(context, container)
         places = criu.directories(options, make=True)
         words = [program, *dump_words(container, options, places[1]), *places]
+        criu.check_possible(context, container)
         if not options["pre-dump"]:
             _write_descriptors(container, places[1])
         context.log.debug(" ".join(words))

@@ -3,6 +3,7 @@
 import _socket as socket
 import os
 
+from sampan.base import jsontext
 from sampan.errors import Conflict, InvalidArgument
 from sampan.linux import constants as c
 from sampan.linux import syscalls
@@ -10,9 +11,10 @@ from sampan.linux.capabilities import NUMBERS
 from sampan.runtime import attributes, join, message
 from sampan.runtime.command import config, guard, store
 from sampan.runtime.command.context import CommandFailed
-from sampan.runtime.command.launch import hand_listener, hand_terminal, load_process, seccomp_filter, write_pid
+from sampan.runtime.command.filters import seccomp_filter
 from sampan.runtime.command.options import MANY, Command, number, switch, text, texts
 from sampan.runtime.command.store import Container
+from sampan.runtime.command.supervision import hand_listener, hand_terminal, write_pid
 from sampan.runtime.command.verbs.create import check_console
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.restrict import StageError
@@ -89,7 +91,7 @@ def process_of(container: Container, options: "Options") -> "dict[str, Any]":
     if options["process"]:
         if options.arguments[1:]:
             raise InvalidArgument("a command and --process cannot be given together")
-        found = load_process(options["process"])
+        found = _load_process(options["process"])
     else:
         if not options.arguments[1:]:
             raise InvalidArgument("process args cannot be empty")
@@ -100,6 +102,13 @@ def process_of(container: Container, options: "Options") -> "dict[str, Any]":
     _change(found, options)
     found = attributes.inherit(found, container.spec.get("process") or {})
     config.validate_process(found)
+    return found
+
+
+def _load_process(path: str) -> "dict[str, Any]":
+    """A process object from a file of JSON."""
+    with open(path, "rb") as file:
+        found: dict[str, Any] = jsontext.loads(file.read())
     return found
 
 

@@ -4,8 +4,9 @@ import os
 
 from sampan.runtime.command import guard, notify
 from sampan.runtime.command.destroy import destroy
-from sampan.runtime.command.launch import Launch, run_late_hooks
+from sampan.runtime.command.launch import Launch
 from sampan.runtime.command.options import Command, switch
+from sampan.runtime.command.supervision import run_late_hooks
 from sampan.runtime.command.verbs import create
 
 TYPE_CHECKING = False

@@ -5,9 +5,9 @@ import os
 
 from sampan.errors import Conflict
 from sampan.runtime.command import notify, store
-from sampan.runtime.command.launch import LaunchFailed, go, run_late_hooks
 from sampan.runtime.command.options import Command
 from sampan.runtime.command.store import Container
+from sampan.runtime.command.supervision import LaunchFailed, go, run_late_hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

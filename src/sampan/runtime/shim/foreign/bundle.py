@@ -19,7 +19,11 @@ OCI_VERSION = "1.0.2"
 
 
 def config(
-    spec: "dict[str, Any]", identity: Identity, *, netns_path: str = "", sources: "dict[int, str] | None" = None
+    spec: "dict[str, Any]",
+    identity: Identity,
+    *,
+    namespace_paths: "dict[str, str] | None" = None,
+    sources: "dict[int, str] | None" = None,
 ) -> "dict[str, Any]":
     """The config.json; `sources` replaces the sources of mounts by their place in the list."""
     found = {**spec, "ociVersion": OCI_VERSION}
@@ -32,16 +36,16 @@ def config(
         mounts.append({**mount, "options": options, **({"source": source} if source is not None else {})})
     found["mounts"] = mounts
     linux = dict(spec["linux"])
-    linux["namespaces"] = [_namespace(space, netns_path) for space in linux.get("namespaces") or []]
+    linux["namespaces"] = [_namespace(space, namespace_paths or {}) for space in linux.get("namespaces") or []]
     found["linux"] = linux
     annotations = {key: text for key, text in (spec.get("annotations") or {}).items() if key != ANNOTATION}
     found.pop("annotations", None)
     return found | ({"annotations": annotations} if annotations else {})
 
 
-def _namespace(space: "dict[str, str]", netns_path: str) -> "dict[str, str]":
-    is_given = space["type"] == "network" and not space.get("path") and netns_path
-    return {**space, "path": netns_path} if is_given else space
+def _namespace(space: "dict[str, str]", paths: "dict[str, str]") -> "dict[str, str]":
+    is_given = not space.get("path") and space["type"] in paths
+    return {**space, "path": paths[space["type"]]} if is_given else space
 
 
 def process(process: "dict[str, Any]", identity: Identity) -> "dict[str, Any]":

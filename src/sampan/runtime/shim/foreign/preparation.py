@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sampan.runtime.request import InitOrders
 
 
-def make_bundle(orders: "InitOrders", *, netns_path: str) -> None:
+def make_bundle(orders: "InitOrders", *, namespace_paths: "dict[str, str]") -> None:
     """The root, mounted in a mount namespace of this process's own, and the config."""
     spec, folder = orders.spec, orders.exec_dir
     trees = [(number, _clone_tree(spec["mounts"][number])) for number in bundle.shared_binds(spec)]
@@ -47,7 +47,7 @@ def make_bundle(orders: "InitOrders", *, netns_path: str) -> None:
     restrict.enter_directory(root_fd, cwd)
     os.close(root_fd)
     os.chdir(folder)
-    _write("config.json", bundle.config(spec, identity, netns_path=netns_path, sources=sources))
+    _write("config.json", bundle.config(spec, identity, namespace_paths=namespace_paths, sources=sources))
 
 
 def _clone_tree(mount: "dict[str, Any]") -> int:

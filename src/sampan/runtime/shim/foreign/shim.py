@@ -69,7 +69,7 @@ class ForeignShim(Shim):
 
     # the beginning
 
-    def launch(self, newborn: "Newborn | None", init_part: str, *, netns_fd: int) -> None:
+    def launch(self, newborn: "Newborn | None", init_part: str, *, namespace_fds: "dict[str, int]") -> None:
         orders = InitOrders(jsontext.loads(init_part))
         self._size = orders.spec["process"].get("consoleSize") or {}
         self._listen(ground.lay_out(orders, self.cgroup).detach())
@@ -80,12 +80,12 @@ class ForeignShim(Shim):
             options += ["--console-socket", self._console.path]
         else:
             self._pipes = Pipes(with_input=self.orders.open_stdin)
-        netns_path = f"/proc/{os.getpid()}/fd/{netns_fd}" if netns_fd >= 0 else ""
+        paths = {kind: f"/proc/{os.getpid()}/fd/{fd}" for kind, fd in namespace_fds.items()}
         self.commands.run(
             "create",
             *options,
-            on_done=lambda result: self._created(result, netns_fd),
-            prepare=lambda: make_bundle(orders, netns_path=netns_path),
+            on_done=lambda result: self._created(result, namespace_fds),
+            prepare=lambda: make_bundle(orders, namespace_paths=paths),
             streams=self._pipes.theirs if self._pipes else None,
         )
         if self._pipes is not None:
@@ -113,9 +113,9 @@ class ForeignShim(Shim):
             set_size(master_fd, height=self._size.get("height", 0), width=self._size.get("width", 0))
         self.stdio.open_terminal(master_fd)
 
-    def _created(self, result: Result, netns_fd: int) -> None:
-        if netns_fd >= 0:
-            os.close(netns_fd)
+    def _created(self, result: Result, namespace_fds: "dict[str, int]") -> None:
+        for fd in namespace_fds.values():
+            os.close(fd)
         if self._console is not None:
             self._console.finish()
         if not result.error:
