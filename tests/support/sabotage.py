@@ -51,7 +51,7 @@ def working_directory() -> None:
     """The working directory is entered by its name, wherever that leads."""
     from sampan.runtime import restrict
 
-    restrict.enter_directory = lambda root_fd, path, create: os.chdir(path)
+    restrict.enter_directory = lambda root_fd, path, *_, **__: os.chdir(path)
 
 
 def session_keyring() -> None:

@@ -158,6 +158,10 @@ def bounding_set():
 
 def exchange_forever(one, other):
     """Swap two names as fast as it goes, until killed: what is checked is not what is used a moment later."""
+    kernel.exchange(one, other)
     print("READY", flush=True)
     while True:
-        kernel.exchange(one, other)
+        try:
+            kernel.exchange(one, other)
+        except OSError:
+            continue  # busy for a moment, by what is done to them elsewhere
