@@ -21,13 +21,13 @@ run: $(STAMPS)/product $(STAMPS)/busybox ## install, then show a container at wo
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMPS)/dev $(STAMPS)/busybox $(STAMPS)/test-tools ## unit tests, then the tests that need root
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS) tests/unit $(wildcard tests/conformance) tests/integration tests/e2e
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS) tests/unit $(wildcard tests/conformance) tests/integration tests/attacks tests/e2e
 
 unit: $(STAMPS)/dev ## unit tests only: no root, no network
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS) tests/unit
 
 root-test: $(STAMPS)/dev $(STAMPS)/busybox $(STAMPS)/test-tools ## integration and end-to-end tests only
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS) tests/integration tests/e2e
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS) tests/integration tests/attacks tests/e2e
 
 check: $(STAMPS)/dev ## lint, format, types, import contracts, spelling, layout
 	$(BIN)/ruff check $(SRC)
@@ -73,6 +73,8 @@ $(STAMPS)/busybox: | $(STAMPS)/venv
 
 # Only the tests look at the kernel's state with other people's programs.
 $(STAMPS)/test-tools: | $(STAMPS)/venv
-	@{ command -v ip && command -v nft && command -v iptables && ldconfig -p | grep -F libseccomp.so.2; } >/dev/null || \
-		{ $(APT) -qq update && $(APT) -qq -y install --no-install-recommends iproute2 nftables iptables libseccomp2; }
+	@{ command -v ip && command -v nft && command -v iptables && command -v runc && command -v crun && \
+		ldconfig -p | grep -F libseccomp.so.2; } >/dev/null || \
+		{ $(APT) -qq update && $(APT) -qq -y install --no-install-recommends \
+		iproute2 nftables iptables libseccomp2 runc crun; }
 	@touch $@

@@ -27,13 +27,15 @@ def attackers() -> Iterator[Bundle]:
 
 
 def unguarded(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """The command on a plain copy of the interpreter, told that this is the guarded one."""
+    """The command on a plain copy of the interpreter, without what would execute it from a guarded one."""
     copy = str(folder / "python3")
     shutil.copy(attackimage.interpreter(), copy)
     paths = [path for path in sys.path if path.endswith(("site-packages", "src"))]
-    start = f"import sys; sys.path[:0] = {paths!r}; from sampan.runtime.command.main import start; start()"
-    environment = {**os.environ, "SAMPAN_RUNTIME_GUARDED": "1", "PYTHONHOME": sys.base_prefix}
-    return [copy, "-S", "-c", start], environment
+    start = (
+        f"import sys; sys.path[:0] = {paths!r}; from sampan.runtime.command import guard, main; "
+        "guard.enter = lambda: None; main.start()"
+    )
+    return [copy, "-S", "-c", start], {**os.environ, "PYTHONHOME": sys.base_prefix}
 
 
 @both

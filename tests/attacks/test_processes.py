@@ -8,10 +8,10 @@ import pytest
 
 from support import attackimage, leaks
 from support.api import Refused
-from support.attacks import PRIVILEGED, Arena, Outside, both, expect, judge, without_seccomp
+from support.attacks import PRIVILEGED, UNLABELLED, Arena, Outside, both, expect, judge, without_seccomp
 from support.waiting import eventually
 
-HOST_PIDS = {"PidMode": "host"}
+HOST_PIDS = {"PidMode": "host", **UNLABELLED}
 TRACING = without_seccomp("SYS_PTRACE", PidMode="host")
 OWN_PROGRAMS = ["/bin/busybox", attackimage.interpreter()]
 EXECS = 6
@@ -42,7 +42,7 @@ def test_nor_just_before_its_execve(sabotaged: Callable[..., Arena], protected: 
     """The same, with all the time in the world: the daemon waits between the last restriction, when the process has
     no more privileges than the attacker, and execve. Protection: it is not dumpable."""
     target = sabotaged("execve-pause") if protected else sabotaged("dumpable", "execve-pause")
-    verdict = watched(target)
+    verdict = watched(target, **UNLABELLED)
     assert verdict[0] is not protected, verdict[1]
 
 
@@ -117,7 +117,7 @@ def test_processes_of_the_host_cannot_be_signalled(arena: Arena, protected: bool
 @both
 def test_namespaces_of_the_host_cannot_be_entered(arena: Arena, outside: Outside, protected: bool) -> None:
     """setns(2) into the mount namespace of any process in sight, and read a file of the host there."""
-    host = None if protected else {**HOST_PIDS, **PRIVILEGED}
+    host = None if protected else {"PidMode": "host", **PRIVILEGED}
     verdict = arena.attack("processes.enter_namespaces", secret_path=outside.secret_path, host=host)
     expect(verdict, protected=protected)
 

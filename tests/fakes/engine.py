@@ -32,6 +32,7 @@ from sampan.engine.containers.registry import Registry
 from sampan.engine.containers.start import start
 from sampan.engine.execs.registry import ExecRegistry, Execs
 from sampan.engine.host import HostFacts
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.logs import DirectoryWatcher
 from sampan.image.record import Image
 from sampan.network.values import Endpoint, PortBinding
@@ -157,8 +158,9 @@ class FakeNetns:
     ns_fd = -1
     route_fd = -1
 
-    def __init__(self) -> None:
+    def __init__(self, mapping: IdMapping | None = None) -> None:
         self.is_closed = False
+        self.mapping = mapping
 
     def close(self) -> None:
         self.is_closed = True
@@ -188,8 +190,8 @@ class FakeLauncher:
         self.shims.append(FakeShim(self, request, list(attaches or ())))
         return self.shims[-1]
 
-    async def netns(self) -> FakeNetns:
-        self.namespaces.append(FakeNetns())
+    async def netns(self, mapping: IdMapping | None = None) -> FakeNetns:
+        self.namespaces.append(FakeNetns(mapping))
         return self.namespaces[-1]
 
     async def clean_up(self, exec_dir: str, exit_path: str, cgroup: str = "") -> ExitRecord:

@@ -129,7 +129,7 @@ def test_output_input_and_exit_code_are_the_programs(run: Run) -> None:
 
 def test_the_user_is_looked_up_in_the_image(run: Run) -> None:
     code, out, _ = run("-u", "app", "--group-add", "wheel", "--", "sh", "-c", "id; echo $HOME")
-    assert (code, out) == (0, "uid=1000(app) gid=1000(app) groups=10(wheel),1001(extra)\n/home/app\n")
+    assert (code, out) == (0, "uid=1000(app) gid=1000(app) groups=10(wheel),1000(app),1001(extra)\n/home/app\n")
     code, _, err = run("-u", "nosuch", "--", "id")
     assert code == 125 and "unable to find user nosuch: no matching entries in passwd file" in err
 

@@ -238,7 +238,7 @@ def test_without_a_terminal_there_is_no_size_to_set(lab: Lab) -> None:
     ("user", "groups", "expected"),
     [
         ("", [], "uid=0(root) gid=0(root)"),
-        ("app", [], "uid=1000(app) gid=1000(app) groups=10(wheel),1001(extra)"),
+        ("app", [], "uid=1000(app) gid=1000(app) groups=10(wheel),1000(app),1001(extra)"),
         ("1000:10", [], "uid=1000(app) gid=10(wheel)"),
         ("4242", [], "uid=4242 gid=0(root)"),
         ("app:extra", ["wheel", "77"], "uid=1000(app) gid=1001(extra) groups=10(wheel),77"),

@@ -24,14 +24,16 @@ from support.waiting import eventually
 
 MARK = "VERDICT "
 SECRET = "smpx: the host's secret"
-UNCONFINED = {"SecurityOpt": ["seccomp=unconfined"]}
+UNCONFINED = {"SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"]}
+# Where a host has AppArmor, its profile is a second wall behind some of those that are switched off.
+UNLABELLED = {"SecurityOpt": ["apparmor=unconfined"]}
 PRIVILEGED = {"Privileged": True}
 
 both = pytest.mark.parametrize("protected", [True, False], ids=["protected", "switched-off"])
 
 
 def without_seccomp(*capabilities: str, **host: Any) -> dict[str, Any]:
-    """A HostConfig with these capabilities added and no system call filter."""
+    """A HostConfig with these capabilities added, and neither system call filter nor AppArmor profile."""
     return {"CapAdd": list(capabilities), **UNCONFINED, **host}
 
 

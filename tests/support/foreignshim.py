@@ -40,7 +40,7 @@ class World:
         self._number = 0
 
     def launch(self) -> None:
-        self.shim.launch(None, self.request.init_part(), netns_fd=-1)
+        self.shim.launch(None, self.request.init_part(), namespace_fds={})
 
     def turn(self) -> bool:
         """One turn of the shim's loop; False when it wants to leave."""

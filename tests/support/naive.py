@@ -76,13 +76,13 @@ def bind(root: str, source: str, target: str, *, escaped: Callable[[], bool]) ->
 
 def _bind_once(root: str, source: str, target: str, escaped: Callable[[], bool]) -> bool:
     path = f"{root}{target}"
-    if not os.path.realpath(path).startswith(f"{root}/"):
-        return False
-    time.sleep(PAUSE_S)
     try:
+        if not os.path.realpath(path).startswith(f"{root}/"):
+            return False
+        time.sleep(PAUSE_S)
         kernel.mount(source, path, "", kernel.MS_BIND)
     except OSError:
-        return False
+        return False  # it fell between two exchanges
     return escaped()
 
 

@@ -11,6 +11,8 @@ import os
 import shutil
 from collections.abc import Callable
 
+from support import subids
+
 CAP_SYS_ADMIN = 21
 PROMISED_IN_CI = ("needs_root", "needs_overlay", "needs_cgroups", "needs_busybox")
 
@@ -60,6 +62,13 @@ def _libseccomp() -> str:
     return ""
 
 
+def _subids() -> str:
+    major, minor = os.uname().release.split(".")[:2]
+    if (int(major), int(minor)) < (5, 19):
+        return "overlayfs takes no idmapped layers before Linux 5.19"
+    return "" if subids.first() else "no user with subordinate ids (/etc/subuid, /etc/subgid)"
+
+
 PROBES: dict[str, Callable[[], str]] = {
     "needs_root": _root,
     "needs_overlay": _overlay,
@@ -68,6 +77,7 @@ PROBES: dict[str, Callable[[], str]] = {
     "needs_busybox": _busybox,
     "needs_docker_cli": _docker_cli,
     "needs_libseccomp": _libseccomp,
+    "needs_subids": _subids,
 }
 
 

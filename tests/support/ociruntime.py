@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 import tempfile
 import uuid
-from typing import IO, Any
+from typing import Any
 
 from sampan.runtime.cgroup.detect import hierarchies
 from support import rootfs
@@ -98,20 +98,25 @@ class Lab:
         self,
         *words: str,
         check: bool = True,
-        stdin: "int | IO[Any] | None" = subprocess.DEVNULL,
+        stdin: int = -1,
         env: "dict[str, str] | None" = None,
         as_third: bool = False,
     ) -> "subprocess.CompletedProcess[str]":
         """One call of the runtime; `as_third` gives it `stdin` as descriptor 3 instead.
 
-        Its streams are files: a container that stays keeps them open.
+        Its streams are files: a container that stays keeps them open. And none is the host's /dev/null, which runc
+        before 1.2 gives to the container's user.
         """
         # Not by dup2(2) in this process, where somebody may need the number.
         before = ["sh", "-c", 'exec 3<&0 </dev/null; exec "$0" "$@"'] if as_third else []
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        with (
+            tempfile.TemporaryFile() as nothing,
+            tempfile.TemporaryFile("w+") as out,
+            tempfile.TemporaryFile("w+") as err,
+        ):
             done = subprocess.run(
                 [*before, *self.words(*words)],
-                stdin=stdin,
+                stdin=nothing if stdin < 0 else stdin,
                 stdout=out,
                 stderr=err,
                 env=os.environ | (env or {}),

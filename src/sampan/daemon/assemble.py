@@ -8,6 +8,7 @@ Order       locks, sockets (bound, not served)  →  launcher  →  database  �
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 from sampan.base.atomicfile import write_atomic
@@ -18,6 +19,7 @@ from sampan.daemon.bridge import kept_while_needed
 from sampan.daemon.config import Config
 from sampan.daemon.recovery import recover
 from sampan.engine import apparmor, host, images, system
+from sampan.engine.accounts import Accounts
 from sampan.engine.containers.collaborators import Containers, Paths
 from sampan.engine.containers.record import COMPONENT, MIGRATIONS
 from sampan.engine.containers.registry import Registry
@@ -25,10 +27,12 @@ from sampan.engine.containers.states import State
 from sampan.engine.engine import Engine
 from sampan.engine.eventlog import EventLog
 from sampan.engine.execs.registry import ExecRegistry, Execs
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.launcher import Launcher
 from sampan.engine.logs import DirectoryWatcher
 from sampan.engine.networks import Networks as NetworkVerbs
 from sampan.engine.runtimes import Runtimes, probe_features
+from sampan.engine.userns import check_kernel, mapping_for
 from sampan.image.store import ImageStore
 from sampan.network.networks import Networks
 from sampan.storage.content import ContentStore
@@ -41,7 +45,10 @@ def prepare_roots(config: Config) -> None:
     """The daemon's directories; other users may pass through, so that files bound into containers can be reached."""
     for path in (config.data_root, f"{config.data_root}/containers", config.exec_root):
         os.makedirs(path, mode=0o711, exist_ok=True)
-    os.makedirs(f"{config.exec_root}/containers", mode=0o700, exist_ok=True)
+    path = f"{config.exec_root}/containers"
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    # Another runtime has to find a container's root as the one who is root there.
+    os.chmod(path, 0o711 if config.userns_remap else 0o700)
 
 
 def _engine_id(data_root: str) -> str:
@@ -61,6 +68,7 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
     """The running engine of a configuration whose roots exist and are ours alone."""
     root, registry, events = config.data_root, Registry(), EventLog()
     async with Launcher() as launcher, _opened_storage(config) as (database, snapshotter):
+        id_mapping = await _id_mapping(config, launcher)
         store = ImageStore(
             ContentStore(f"{root}/content"),
             snapshotter,
@@ -79,6 +87,7 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
                 seccomp_profile=config.seccomp_profile,
                 no_new_privileges=config.no_new_privileges,
             )
+            facts = replace(facts, id_mapping=id_mapping)
             await apparmor.ensure_loaded()
             watcher = DirectoryWatcher()
             runtimes = await _runtimes(config)
@@ -121,6 +130,15 @@ async def assembled(config: Config) -> AsyncIterator[Engine]:
             finally:
                 events.close()
                 watcher.close()
+
+
+async def _id_mapping(config: Config, launcher: Launcher) -> IdMapping | None:
+    """What --userns-remap asks for, tried out in the data root."""
+    mapping = await run_blocking("disk", mapping_for, config.userns_remap, Accounts())
+    if mapping is not None:
+        check_kernel(host.kernel_release())
+        await launcher.try_id_mapping(config.data_root, mapping)
+    return mapping
 
 
 async def _runtimes(config: Config) -> Runtimes:

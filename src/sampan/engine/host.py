@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sampan.engine.devices import DeviceNode, find_devices
+from sampan.engine.idmapping import IdMapping
 from sampan.errors import InvalidArgument
 from sampan.linux import capabilities
 from sampan.oci.seccomp.abis import NATIVE
@@ -35,6 +36,7 @@ class HostFacts:
     seccomp_profile         for containers that name none: "builtin", "unconfined" or a path
     no_new_privileges       for containers that do not say
     seccomp_text            what that path has
+    id_mapping              what containers' ids are here (--userns-remap); None: what they are inside
     """
 
     hostname: str
@@ -51,6 +53,7 @@ class HostFacts:
     has_seccomp: bool = False
     seccomp_profile: str = BUILTIN
     seccomp_text: str = ""
+    id_mapping: IdMapping | None = None
     no_new_privileges: bool = False
 
     @property
@@ -65,7 +68,7 @@ def probe(
     """The facts about the machine this runs on, and the daemon's settings about it."""
     bounding = capabilities.status_mask("CapBnd")
     name = os.uname()
-    kernel = _release(name.release)
+    kernel = kernel_release()
     profile = seccomp_profile or BUILTIN
     return HostFacts(
         hostname=name.nodename,
@@ -91,6 +94,11 @@ def _profile_text(path: str) -> str:
     except OSError as error:
         reason = f"open {path}: {(error.strerror or str(error)).lower()}"
         raise InvalidArgument(f"opening seccomp profile ({path}) failed: {reason}") from error
+
+
+def kernel_release() -> tuple[int, int]:
+    """The first two numbers of the running kernel's release."""
+    return _release(os.uname().release)
 
 
 def _release(text: str) -> tuple[int, int]:

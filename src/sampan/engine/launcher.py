@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from sampan import errors
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.shim import Channel, Shim, raise_error, settle
 from sampan.linux.constants import CLONE_NEWNET
 from sampan.runtime import message
@@ -61,6 +62,8 @@ class Launcher:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_closing = False
         self._ahead: asyncio.Future[tuple[dict[str, Any], list[int]]] | None = None
+        self._ahead_mapping: IdMapping | None = None
+        self._mapping: IdMapping | None = None  # of the last namespace that was asked for
 
     async def __aenter__(self) -> Self:
         self._start()
@@ -166,17 +169,18 @@ class Launcher:
 
     def _make_ahead(self) -> None:
         if self._channel is not None and self._ahead is None:
-            self._ahead = self._channel.ask_ahead(kind=NETNS)
+            kind, body = _question(self._mapping)
+            self._ahead, self._ahead_mapping = self._channel.ask_ahead(body, kind=kind), self._mapping
 
     async def _take_ahead(self) -> Netns | None:
         ahead, self._ahead = self._ahead, None
         if ahead is None:
             return None
         try:
-            _, fds = await ahead
+            found, fds = await ahead
         except errors.Unavailable:
             return None
-        return Netns(fds[0], fds[1])
+        return Netns(*fds) if "ok" in found else None
 
     async def _send(self, kind: bytes, body: message.Message, fds: list[int]) -> None:
         channel = self._connected()
@@ -195,9 +199,10 @@ class Launcher:
 
     async def netns(self, mapping: IdMapping | None = None) -> Netns:
         """A fresh network namespace; with a mapping, one that belongs to a new user namespace. The caller closes it."""
-        if mapping is None and (ahead := await self._take_ahead()) is not None:
+        self._mapping = mapping
+        if self._ahead_mapping == mapping and (ahead := await self._take_ahead()) is not None:
             return ahead
-        kind, body = (NETNS, {}) if mapping is None else (REMAPPED_NETNS, mapping.to_json())
+        kind, body = _question(mapping)
         for _ in range(2):
             channel = self._connected()
             try:
@@ -218,6 +223,10 @@ class Launcher:
         arguments = {"exec_dir": exec_dir, "exit_path": exit_path, "cgroup": cgroup}
         return ExitRecord.from_json(await self._help("clean_up", arguments, []))
 
+    async def try_id_mapping(self, folder: str, mapping: IdMapping) -> None:
+        """See whether an overlay below `folder` can have its layers idmapped; InvalidArgument says why not."""
+        await self._help("try_id_mapping", {"folder": folder, **mapping.to_json()}, [])
+
     async def _help(self, name: str, arguments: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -234,6 +243,11 @@ class Launcher:
             raise_error(found["error"])
         answer: dict[str, Any] = found["ok"]
         return answer
+
+
+def _question(mapping: IdMapping | None) -> tuple[bytes, message.Message]:
+    """How the launcher is asked for a network namespace."""
+    return (NETNS, {}) if mapping is None else (REMAPPED_NETNS, mapping.to_json())
 
 
 async def _one_message(sock: socket.socket) -> dict[str, Any] | None:

@@ -113,11 +113,13 @@ class Channel:
         for ready in blocked:
             settle(ready)
 
-    def ask_ahead(self, *, kind: bytes) -> "asyncio.Future[tuple[dict[str, Any], list[int]]] | None":
+    def ask_ahead(
+        self, body: message.Message, *, kind: bytes
+    ) -> "asyncio.Future[tuple[dict[str, Any], list[int]]] | None":
         """Ask for something that will be wanted later; None when the socket takes no more now."""
         number = next(self._numbers)
         try:
-            message.send(self._sock, {"seq": number}, kind=kind)
+            message.send(self._sock, {**body, "seq": number}, kind=kind)
         except OSError:
             return None
         waiting: asyncio.Future[tuple[dict[str, Any], list[int]]] = self._loop.create_future()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sampan.api.wire.host import HostConfig
 from sampan.engine.devices import devices
 from sampan.engine.host import HostFacts, probe
+from sampan.engine.idmapping import mapping_of
 from sampan.engine.process import container_process
 from sampan.engine.resources import resources
 from sampan.engine.seccomp import seccomp_of
@@ -51,6 +52,8 @@ def build_spec(record: "ContainerRecord", facts: HostFacts, folder: str) -> Json
     }
     if not _shares_uts(record.host):
         spec["hostname"] = record.config.hostname
+        if record.config.domainname and mapping_of(record.host, facts):
+            spec["domainname"] = record.config.domainname
     annotations = dict(record.host.annotations)
     if record.host.init:
         annotations[INIT_ANNOTATION] = "true"
@@ -67,21 +70,21 @@ def _refuse_foreign_namespaces(host: HostConfig) -> None:
     for kind, mode in modes.items():
         if mode.startswith("container:"):
             raise Unimplemented(f"sharing the {kind} namespace of another container ({mode}) is not supported yet")
-    if host.userns_mode not in ("", "host"):
-        raise Unimplemented(f"user namespace mode {host.userns_mode} is not supported yet")
 
 
 def _linux(record: "ContainerRecord", facts: HostFacts) -> Json:
     host = record.host
     nodes, rules = devices(host, facts.find_devices)
     found: Json = {
-        "sysctl": _sysctls(record),
+        "sysctl": _sysctls(record, facts),
         "resources": resources(host, rules, facts.find_devices),
         "cgroupsPath": _cgroups_path(record, facts),
         "namespaces": [{"type": kind} for kind in _namespaces(host, facts)],
     }
     if nodes:
         found["devices"] = nodes
+    if mapping := mapping_of(host, facts):
+        found |= mapping.to_oci()
     if _root_propagation(record):
         found["rootfsPropagation"] = _root_propagation(record)
     masked, read_only = host.masked_paths, host.readonly_paths
@@ -97,6 +100,7 @@ def _linux(record: "ContainerRecord", facts: HostFacts) -> Json:
 def _namespaces(host: HostConfig, facts: HostFacts) -> list[str]:
     """The kinds of namespace that the container has for itself."""
     own = {
+        "user": mapping_of(host, facts) is not None,
         "mount": True,
         "network": host.network_mode != "host",
         "uts": not _shares_uts(host),
@@ -111,10 +115,14 @@ def _shares_uts(host: HostConfig) -> bool:
     return host.uts_mode == "host"
 
 
-def _sysctls(record: "ContainerRecord") -> dict[str, str]:
-    host = record.host
+def _sysctls(record: "ContainerRecord", facts: HostFacts) -> dict[str, str]:
+    host, mapping = record.host, mapping_of(record.host, facts)
     found = {} if host.network_mode == "host" else dict(_NETWORK_SYSCTLS)
-    if record.config.domainname and not _shares_uts(host):
+    if mapping:
+        # Only groups that are mapped are valid; and as a sysctl the domain name is for the host's root alone.
+        if found:
+            found["net.ipv4.ping_group_range"] = f"0 {mapping.gids[0].count - 1}"
+    elif record.config.domainname and not _shares_uts(host):
         found["kernel.domainname"] = record.config.domainname
     return found | host.sysctls
 

@@ -2,6 +2,7 @@
 
 Order       the usual ones (/proc, /dev...) but where the user mounts something at the same place; then the user's and
             /etc/{resolv.conf,hostname,hosts}, parents before what is below them.
+Remapped    What is ours is the container's own: those files and volumes are idmapped. What is the host's is not.
 Errors      InvalidArgument for tmpfs options; Unimplemented for namespaces of other containers.
 Spec        runtime-spec 1.2, config.md "Mounts"; moby daemon/oci_linux.go (withMounts).
 """
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sampan.api.wire.host import HostConfig
 from sampan.engine import securityoptions
 from sampan.engine.host import HostFacts
+from sampan.engine.idmapping import mapping_of
 from sampan.errors import InvalidArgument
 from sampan.linux.mount import COPY_UP
 
@@ -43,14 +45,16 @@ _TMPFS_KEYS = frozenset({"mode", "uid", "gid", "size", "nr_inodes", "nr_blocks",
 def mounts(record: "ContainerRecord", facts: HostFacts, folder: str) -> list[Json]:
     """All mounts; `folder` is the container's own on the host, with its /etc files."""
     host = record.host
-    asked = [_user_mount(mount, facts) for mount in record.mounts]
+    mapping = mapping_of(host, facts)
+    own = mapping.to_oci() if mapping else {}
+    asked = [_user_mount(mount, facts) | (own if mount.type == "volume" else {}) for mount in record.mounts]
     asked += [_tmpfs(path, options.split(",") if options else []) for path, options in host.tmpfs.items()]
     taken = {mount["destination"] for mount in asked}
     usual = [mount for mount in _usual(host) if not _is_replaced(mount["destination"], taken)]
     for mount in usual:
         if host.readonly_rootfs and not host.privileged and mount["destination"] not in _WRITABLE_IN_READ_ONLY:
             mount["options"] += [] if "ro" in mount["options"] else ["ro"]
-    files = [_host_file(name, host, facts, folder) for name in HOST_FILES if f"/etc/{name}" not in taken]
+    files = [_host_file(name, host, facts, folder) | own for name in HOST_FILES if f"/etc/{name}" not in taken]
     return usual + sorted(asked + files, key=lambda mount: mount["destination"].rstrip("/").count("/"))
 
 

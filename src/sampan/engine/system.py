@@ -208,6 +208,7 @@ def _security_options(facts: HostFacts) -> list[str]:
     found = {
         "name=apparmor": facts.has_apparmor,
         f"name=seccomp,profile={facts.seccomp_profile}": facts.has_seccomp,
+        "name=userns": facts.id_mapping is not None,
         "name=cgroupns": facts.cgroupns_mode == "private",
         "name=no-new-privileges": facts.no_new_privileges,
     }

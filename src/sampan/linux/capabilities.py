@@ -39,11 +39,11 @@ def status_mask(field: str) -> int:
 def bounding() -> int:
     """The bounding set, asked of the kernel itself: for where /proc may be anything."""
     found = 0
-    for number in range(len(NAMES)):
+    for number in range(64):
         try:
             found |= syscalls.prctl(c.PR_CAPBSET_READ, number) << number
         except OSError:
-            break  # EINVAL: an older kernel, which has no more of them
+            break  # EINVAL: the kernel has no more of them
     return found
 
 

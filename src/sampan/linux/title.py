@@ -5,7 +5,9 @@ the host's paths, so the launcher's children overwrite them.
 """
 
 import ctypes
-import os
+
+from sampan.linux import constants as c
+from sampan.linux import syscalls
 
 
 def _arguments() -> "tuple[int, int]":
@@ -21,6 +23,6 @@ def set_title(text: bytes) -> None:
     """Show `text` as the command line, cut to the room that the arguments had, and its first word as the comm."""
     shown = text[: max(0, _end - _start - 1)]
     ctypes.memmove(_start, shown.ljust(_end - _start, b"\0"), _end - _start)
-    fd = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-    os.write(fd, text.split(b" ")[0][:15])
-    os.close(fd)
+    # Not by /proc/self/comm, which belongs to the host's root as long as a process is not dumpable (proc(5)).
+    name = ctypes.create_string_buffer(text.split(b" ")[0][:15])
+    syscalls.prctl(c.PR_SET_NAME, ctypes.addressof(name))

@@ -48,6 +48,7 @@ def _copy_entry(
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         here, there = os.open(name, flags, dir_fd=source_fd), os.open(name, flags, dir_fd=target_fd)
         try:
+            _check_same(found, here, name)
             _copy_directory(here, there, path, top_fd, links)
         finally:
             os.close(here)
@@ -70,7 +71,12 @@ def _make_node(target_fd: int, name: str, found: os.stat_result) -> bool:
 
 
 def _copy_file(source_fd: int, target_fd: int, name: str, found: os.stat_result) -> None:
-    here = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source_fd)
+    here = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=source_fd)
+    try:
+        _check_same(found, here, name)
+    except BaseException:
+        os.close(here)
+        raise
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     there = os.open(name, flags, 0o600, dir_fd=target_fd)
     try:
@@ -80,6 +86,12 @@ def _copy_file(source_fd: int, target_fd: int, name: str, found: os.stat_result)
     finally:
         os.close(here)
         os.close(there)
+
+
+def _check_same(found: os.stat_result, fd: int, name: str) -> None:
+    """What was opened is what was looked at, and no other file, device or mount that somebody put there meanwhile."""
+    if not os.path.samestat(found, os.fstat(fd)):
+        raise OSError(errno.EAGAIN, "it was exchanged while it was being copied", name)
 
 
 def _copy_attributes(found: os.stat_result, source_fd: int, target_fd: int) -> None:

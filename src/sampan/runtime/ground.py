@@ -12,7 +12,6 @@ import _socket as socket
 import os
 
 from sampan.base import jsontext
-from sampan.base.atomicfile import write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,14 +64,21 @@ def _myself() -> "tuple[int, int, int]":
     return int(text.split(b" ", 1)[0]), int(fields[1]), int(fields[19])
 
 
-def amend(exec_dir: str, pid: int) -> None:
-    """The first process has a successor (`runtime.rebirth`): write down that one instead."""
-    path = f"{exec_dir}/{STATE}"
-    with open(path, encoding="utf-8") as file:
-        state = jsontext.loads(file.read())
+def amend(folder_fd: int, pid: int) -> None:
+    """The first process has a successor (`runtime.rebirth`): write down that one instead.
+
+    `folder_fd` is the directory's: its path leads to the container's root by now, which is mounted on it.
+    """
+    fd = os.open(STATE, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder_fd)
+    state = jsontext.loads(os.read(fd, 1 << 16))
+    os.close(fd)
     with open(f"/proc/{pid}/stat", "rb") as file:
         ticks = int(file.read().rpartition(b")")[2].split()[19])
-    write_atomic(path, jsontext.dumps({**state, "pid": pid, "start_ticks": ticks}).encode(), durable=False)
+    name = f"{STATE}.new"
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder_fd)
+    os.write(fd, jsontext.dumps({**state, "pid": pid, "start_ticks": ticks}).encode())
+    os.close(fd)
+    os.rename(name, STATE, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
 
 
 def is_laid_for(shim_pid: int, exec_dir: str) -> bool:

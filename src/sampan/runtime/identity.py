@@ -94,7 +94,9 @@ def resolve(text: str, groups: "list[str]", passwd: str, group: str) -> Identity
             if number is not None and name in row[3].split(","):
                 supplementary.append(number)
     further = [_additional(word, group_rows) for word in groups]
-    return Identity(uid, gid, list(dict.fromkeys(supplementary + further)), home or "/")
+    # The primary group is among the others, too: a set-group-id program replaces it, and must not open by that what is
+    # closed to the group (CVE-2022-36109).
+    return Identity(uid, gid, list(dict.fromkeys([gid, *supplementary, *further])), home or "/")
 
 
 def _user(user: str, passwd: str) -> "tuple[int, int, str, str]":

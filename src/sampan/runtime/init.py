@@ -81,8 +81,10 @@ def go_on(sync: socket.socket, take_orders: "Callable[[], Stage | None]") -> "No
     """The life of a first process whose stage `take_orders` yields; never returns."""
     stage = None
     try:
-        # Before anything of a container can be seen or reached.
-        syscalls.prctl(c.PR_SET_DUMPABLE, 0)
+        # Before anything of a container can be seen or reached. A user's own files below /proc would be root's from
+        # then on, which the id mappings need: there it comes with the user namespace (`runtime.rebirth`).
+        if not os.geteuid():
+            syscalls.prctl(c.PR_SET_DUMPABLE, 0)
         # Whoever cleans up after a dead supervisor must not find us still making things. (`restrict` says it again.)
         syscalls.prctl(c.PR_SET_PDEATHSIG, signal.SIGKILL)
         stage = take_orders()

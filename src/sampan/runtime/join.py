@@ -93,10 +93,13 @@ def run(stage: JoinStage) -> "NoReturn":
 
 def _run(stage: JoinStage) -> None:
     process = stage.process
-    # Before the first namespace is shared with the container's processes.
-    syscalls.prctl(c.PR_SET_DUMPABLE, 0)
+    # Before the first namespace is shared with the container's processes. A supervisor that is root has done so before
+    # the birth; a user's own files below /proc would be root's from then on, so there it comes after those are written.
+    if not os.geteuid():
+        syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     restrict.default_signals()
     _prepare_on_host(stage)
+    syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     syscalls.setns(stage.init_pidfd, stage.flags)
     if stage.flags & c.CLONE_NEWUSER:
         rebirth.become_root()

@@ -49,10 +49,13 @@ def split(stage: "Stage") -> None:
     if pid:
         _see_off(stage, pid, pidfd, write, is_joined=is_joined)
     os.close(write)
+    if stage.folder_fd >= 0:
+        os.close(stage.folder_fd)
     syscalls.prctl(c.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.read(read, 1) != b"1":
         os._exit(1)  # the predecessor has said why
     os.close(read)
+    syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     if spaces.in_user_namespace:
         become_root()
 
@@ -61,8 +64,8 @@ def _see_off(stage: "Stage", pid: int, pidfd: int, gate: int, *, is_joined: bool
     linux = stage.spec["linux"]
     # Told before anything can fail: from here on it is the supervisor that reaps.
     message.send(stage.sync, {"event": "born", "pid": pid}, [pidfd])
-    if stage.orders.exec_dir:
-        ground.amend(stage.orders.exec_dir, pid)
+    if stage.folder_fd >= 0:
+        ground.amend(stage.folder_fd, pid)
     if stage.namespaces.new & c.CLONE_NEWUSER and not is_joined:
         try:
             uids, gids = linux.get("uidMappings"), linux.get("gidMappings")

@@ -90,6 +90,7 @@ class LaunchRequest:
         return {
             **found,
             "cgroup_path": linux["cgroupsPath"],
+            "stdio_owner": _root_of(linux) if spaces.in_user_namespace else None,
             "birth_flags": spaces.at_birth,
             "join_flags": spaces.joined,
         }
@@ -106,9 +107,16 @@ class LaunchRequest:
         return jsontext.dumps(found)
 
 
+def _root_of(linux: "dict[str, Any]") -> "list[int] | None":
+    """(uid, gid) on the host of who is root in the container's user namespace."""
+    maps = [linux.get(name) or [] for name in ("uidMappings", "gidMappings")]
+    found = [one["hostID"] for mappings in maps for one in mappings if one["containerID"] == 0]
+    return found if len(found) == len(maps) else None
+
+
 class ShimOrders:
     """The part of a launch that is the shim's business; `birth_flags` are the CLONE_NEW* of its first process,
-    `join_flags` those that further ones join.
+    `join_flags` those that further ones join. `stdio_owner`: (uid, gid) of the pipes to the container, if not root.
     """
 
     __slots__ = (
@@ -122,6 +130,7 @@ class ShimOrders:
         "open_stdin",
         "runtime",
         "stdin_once",
+        "stdio_owner",
         "tty",
     )
 
@@ -137,6 +146,7 @@ class ShimOrders:
         self.birth_flags: int = found["birth_flags"]
         self.join_flags: int = found["join_flags"]
         self.runtime: dict[str, Any] | None = found.get("runtime")
+        self.stdio_owner: list[int] | None = found.get("stdio_owner")
 
 
 class InitOrders:

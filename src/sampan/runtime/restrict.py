@@ -9,6 +9,7 @@ Order       rlimits; seccomp, if without no_new_privs; bounding set; groups, gid
             seccomp with no_new_privs, and `execute` replaces the process.
 """
 
+import errno
 import os
 import resource
 
@@ -112,6 +113,16 @@ def late_filter(process: "dict[str, Any]", filter: "Filter | None") -> "Filter |
 
 
 def _become(identity: Identity, sets: "dict[str, int]") -> None:
+    try:
+        _change_ids(identity)
+    except OSError as error:
+        # EINVAL: the user namespace does not map it (setresuid(2)).
+        reason = "not mapped in the user namespace" if error.errno == errno.EINVAL else _text(error)
+        ids = f"{identity.uid}:{identity.gid}" + (f" with groups {identity.groups}" if identity.groups else "")
+        raise StageError(f"unable to setup user: cannot set uid and gid to {ids}: {reason}") from error
+
+
+def _change_ids(identity: Identity) -> None:
     if not identity.keeps_groups and (identity.groups or os.getgroups()):
         os.setgroups(identity.groups)
     os.setresgid(identity.gid, identity.gid, identity.gid)

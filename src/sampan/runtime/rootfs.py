@@ -38,7 +38,7 @@ def plan(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]", *, more: "lis
     linux = spec.get("linux") or {}
     kinds = {space["type"] for space in linux.get("namespaces") or ()}
     if "mount" not in kinds:
-        return [_nodes(linux, in_user_namespace="user" in kinds), *(more or ())]
+        return [Nodes(nodes(linux.get("devices") or []), may_bind=False), *(more or ())]
     steps, again = plan_mounts(spec, cgroup_folders)
     if not any(isinstance(step, Bind) and step.mount.target == "/dev" for step in steps):
         steps.append(_nodes(linux, in_user_namespace="user" in kinds))
@@ -75,18 +75,26 @@ def plan_mounts(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "tu
         elif kind == "cgroup":
             steps.append(CgroupMount(mount, cgroup_folders, has_namespace="cgroup" in kinds))
         else:
-            steps.append(_file_system(mount, options))
+            steps.append(_file_system(mount, options, spec))
             if options.fresh_flags & c.MS_RDONLY and (kind == "tmpfs" or target == "/dev"):
                 again.append(ReadOnlyAgain(target))
     return steps, again
 
 
-def _file_system(mount: Mount, options: Options) -> FileSystem:
-    if TMPCOPYUP not in options.ours:
-        return FileSystem(mount, options)
-    from sampan.runtime.tmpcopyup import FilledTmpfs
+def _file_system(mount: Mount, options: Options, spec: "dict[str, Any]") -> FileSystem:
+    if (spec.get("linux") or {}).get("mountLabel"):
+        from sampan.runtime import labelledmount
 
-    return FilledTmpfs(mount, options)
+        label, context_type = labelledmount.of_config(spec)
+        if label and mount.type == "mqueue":
+            return labelledmount.LabelledQueues(mount, options, label)
+        if label:
+            labelledmount.add_label(mount.type, options, label, context_type)
+    if TMPCOPYUP in options.ours:
+        from sampan.runtime.tmpcopyup import FilledTmpfs
+
+        return FilledTmpfs(mount, options)
+    return FileSystem(mount, options)
 
 
 def _nodes(linux: "dict[str, Any]", *, in_user_namespace: bool) -> Nodes:
@@ -107,9 +115,7 @@ def mount_root(mounts: "list[Mount]", staging: str, *, is_slave: bool = False) -
     for mount in mounts:
         options = parse_options(mount.options)
         folder, id_map = _own_words(options.ours)
-        if id_map:
-            _enter_mapped(folder, id_map, staging)
-        elif folder:
+        if folder and not id_map:
             os.chdir(folder)
         target = staging if not mount.target else f"{staging}/{mount.target}"
         if mount.type == "bind" or options.flags & c.MS_BIND:
@@ -119,13 +125,14 @@ def mount_root(mounts: "list[Mount]", staging: str, *, is_slave: bool = False) -
             for kind in [c.MS_SLAVE | c.MS_REC] if is_slave else options.propagation:
                 syscalls.mount("", target, "", kind)
             continue
-        try:
+        if id_map:
+            from sampan.runtime import idmap, mappedlayers
+
+            mapping = idmap.parse(id_map)
+            mappedlayers.enter(folder, mapping, staging)
+            mappedlayers.mount(mount, target, options, mapping)
+        else:
             syscalls.mount(mount.source or mount.type, target, mount.type, options.flags, options.data)
-        except OSError as error:
-            if id_map and error.errno == errno.EINVAL:
-                text = f"{mount.type} on idmapped layers: invalid argument (Linux 5.19 is needed)"
-                raise OSError(error.errno, text) from error
-            raise
 
 
 def _own_words(words: "list[str]") -> "tuple[str, str]":
@@ -136,22 +143,6 @@ def _own_words(words: "list[str]") -> "tuple[str, str]":
         elif word.startswith(IDMAP):
             id_map = word.removeprefix(IDMAP)
     return folder, id_map
-
-
-def _enter_mapped(folder: str, id_map: str, staging: str) -> None:
-    """Go into `folder` as it is seen through id mappings: in a mount of its own, which the root will then cover."""
-    from sampan.runtime import idmap
-
-    tree = syscalls.open_tree(c.AT_FDCWD, folder, c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC)
-    try:
-        idmap.parse(id_map).apply(tree)
-        # overlayfs takes layers only from mounts that are in somebody's namespace.
-        place = os.open(staging, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        syscalls.move_mount(tree, place)
-        os.close(place)
-        os.fchdir(tree)
-    finally:
-        os.close(tree)
 
 
 def propagation_of_host(spec: "dict[str, Any]") -> int:

@@ -34,6 +34,7 @@ class Stage:
     __slots__ = (
         "_task_fds",
         "cgroup",
+        "folder_fd",
         "has_cgroup_ns",
         "namespace_fds",
         "namespaces",
@@ -62,6 +63,7 @@ class Stage:
         self.namespace_fds = namespace_fds or {}
         self.cgroup = cgroup_for(linux.get("cgroupsPath") or "", manager=orders.cgroup_manager, name=orders.id)
         self.steps = rootfs.plan(self.spec, self.cgroup.folders, more=self._own_steps())
+        self.folder_fd = -1  # the shim's directory, for who will be reborn
         self.has_cgroup_ns = bool(self.namespaces.new & c.CLONE_NEWCGROUP)
         self._task_fds: list[int] = []
         self.root = Root(self.enter_cgroup)
@@ -107,6 +109,8 @@ class Stage:
                 listener = ground.lay_out(orders, self.cgroup)
                 message.send(self.sync, {"event": "prepared"}, [listener.fileno()])
                 listener.close()
+                if self.namespaces.is_reborn:
+                    self.folder_fd = os.open(orders.exec_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             if orders.cgroup_manager == "cgroupfs":
                 ground.limit(self.cgroup, self._resources())
                 # Opened while the hierarchies are in sight; version 2 is joined at birth.

@@ -150,6 +150,7 @@ def test_a_program_that_is_missing_fails_and_leaves_nothing(lab: Lab) -> None:
 
 
 def test_list_knows_the_containers(lab: Lab) -> None:
+    os.makedirs(lab.states)
     assert json.loads(lab.call("list", "--format", "json").stdout) in (None, [])
     lab.detach()
     [found] = json.loads(lab.call("list", "--format", "json").stdout)

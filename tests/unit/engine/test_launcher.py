@@ -12,12 +12,13 @@ import pytest
 
 from fakes.shim import FakeShim
 from sampan import errors
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.launcher import Launcher, Netns, reconnect
 from sampan.engine.shim import Channel, Shim
 from sampan.runtime import message
 from sampan.runtime.cleanup import SOCKET
-from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS
-from sampan.runtime.request import AttachStream, ExitRecord, LaunchRequest
+from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, REMAPPED_NETNS
+from sampan.runtime.request import AttachStream, ExitRecord, InitOrders, LaunchRequest
 
 RECORD = {"exit_code": 3, "oom_killed": False, "started_at_ns": 5, "finished_at_ns": 9, "error": ""}
 
@@ -89,7 +90,7 @@ def test_a_launch_carries_control_socket_network_and_streams_in_this_order() -> 
         stream = AttachStream(near.detach(), stdin=True, stdout=True, stderr=True, framed=False)
         shim = await launcher.launch(request(), netns=netns, attaches=[stream])
         kind, found, fds = heard(launcher.far)
-        assert kind == LAUNCH_UNUSUAL and found["has_netns"] is True and len(found["attaches"]) == 1
+        assert kind == LAUNCH_UNUSUAL and found["namespaces"] == ["network"] and len(found["attaches"]) == 1
         kinds = [os.readlink(f"/proc/self/fd/{fd}").partition(":")[0] for fd in fds]
         assert kinds == ["socket", "/dev/null", "socket"]
         close_all(fds)
@@ -350,3 +351,78 @@ def test_a_running_shim_is_connected_to(tmp_path: Path) -> None:
         listener.close()
 
     asyncio.run(main())
+
+
+MAPPING = IdMapping.of_ranges([(100000, 65536)], [(200000, 65536)])
+
+
+def test_a_namespace_of_a_user_namespace_comes_with_that() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(launcher.netns(MAPPING))
+            await asyncio.sleep(0)
+            kind, found, _ = heard(launcher.far)
+            assert kind == REMAPPED_NETNS and found == {"seq": found["seq"], **MAPPING.to_json()}
+            null = os.open(os.devnull, os.O_RDONLY)
+            message.send(launcher.far, {"seq": found["seq"], "ok": {}}, [null, null, null])
+            os.close(null)
+        netns = asking.result()
+        assert list(netns.namespace_fds()) == ["network", "user"]
+        asked = request()
+        (await launcher.launch(asked, netns=netns)).disconnect()
+        _, launched, fds = heard(launcher.far)
+        assert launched["namespaces"] == ["network", "user"] and len(fds) == 3
+        assert InitOrders(json.loads(launched["init"]) | {"user": None}).namespaces == ["network", "user"]
+        close_all(fds)
+        netns.close()
+
+    run(body)
+
+
+def test_a_user_namespace_that_cannot_be_made_is_an_error() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(raises(launcher.netns(MAPPING), errors.Internal, "no space"))
+            await asyncio.sleep(0)
+            _, found, _ = heard(launcher.far)
+            failure = {"class": "Internal", "message": "no space", "exit_code": 0}
+            message.send(launcher.far, {"seq": found["seq"], "error": failure})
+            await asking
+
+    run(body)
+
+
+def test_what_is_made_ahead_is_like_the_last_one_and_no_use_to_others() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        launcher._mapping = MAPPING
+        launcher._make_ahead()
+        kind, ahead, _ = heard(launcher.far)
+        assert kind == REMAPPED_NETNS
+        async with asyncio.TaskGroup() as group:
+            plain, mapped = group.create_task(launcher.netns()), group.create_task(launcher.netns(MAPPING))
+            await asyncio.sleep(0)
+            kind, found, _ = heard(launcher.far)
+            assert kind == NETNS
+            null = os.open(os.devnull, os.O_RDONLY)
+            message.send(launcher.far, {"seq": ahead["seq"], "ok": {}}, [null, null, null])
+            message.send(launcher.far, {"seq": found["seq"], "ok": {}}, [null, null])
+            os.close(null)
+        assert plain.result().user_fd < 0 <= mapped.result().user_fd
+        plain.result().close()
+        mapped.result().close()
+
+    run(body)
+
+
+def test_a_mapping_is_tried_by_a_helper() -> None:
+    async def body(launcher: ScriptedLauncher) -> None:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(raises(launcher.try_id_mapping("/d", MAPPING), errors.InvalidArgument, "old"))
+            await asyncio.sleep(0)
+            _, found, (fd,) = heard(launcher.far)
+            assert found == {"name": "try_id_mapping", "arguments": {"folder": "/d", **MAPPING.to_json()}}
+            with socket.socket(fileno=fd) as sock:
+                message.send(sock, {"error": {"class": "InvalidArgument", "message": "too old", "exit_code": 0}})
+            await asking
+
+    run(body)

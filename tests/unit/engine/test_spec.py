@@ -17,6 +17,7 @@ from sampan.api.wire.host import HostConfig
 from sampan.api.wire.network import NetworkingConfig
 from sampan.engine.containers.record import ContainerRecord, MountPoint
 from sampan.engine.devices import DeviceNode, default_rules
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.spec import HostFacts, build_spec
 from sampan.errors import Unimplemented
 from sampan.linux.capabilities import NAMES
@@ -192,3 +193,32 @@ def test_both_versions_give_a_cgroup_namespace_unless_the_hosts_is_asked_for() -
     assert {"type": "cgroup"} in build_spec(record(), facts, "/c")["linux"]["namespaces"]
     assert {"type": "cgroup"} in spec()["linux"]["namespaces"]
     assert {"type": "cgroup"} not in spec(host={"CgroupnsMode": "host"})["linux"]["namespaces"]
+
+
+REMAPPED = dataclasses.replace(FACTS, id_mapping=IdMapping.of_ranges([(100000, 65536)], [(200000, 65536)]))
+
+
+def test_a_remapped_container_has_a_user_namespace_with_mappings() -> None:
+    linux = build_spec(record(), REMAPPED, "/c")["linux"]
+    assert {"type": "user"} in linux["namespaces"]
+    assert linux["uidMappings"] == [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    assert linux["gidMappings"] == [{"containerID": 0, "hostID": 200000, "size": 65536}]
+
+
+def test_the_ping_groups_of_a_remapped_container_are_those_that_are_mapped() -> None:
+    assert build_spec(record(), REMAPPED, "/c")["linux"]["sysctl"] == {
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "net.ipv4.ping_group_range": "0 65535",
+    }
+
+
+def test_a_remapped_container_has_its_domain_name_from_the_runtime() -> None:
+    found = build_spec(record(config={"Domainname": "example.org"}), REMAPPED, "/c")
+    assert found["domainname"] == "example.org" and "kernel.domainname" not in found["linux"]["sysctl"]
+    found = build_spec(record(config={"Domainname": "example.org"}), FACTS, "/c")
+    assert "domainname" not in found and found["linux"]["sysctl"]["kernel.domainname"] == "example.org"
+
+
+def test_in_the_hosts_user_namespace_a_config_is_what_it_is_without_remapping() -> None:
+    asked = record(host={"UsernsMode": "host"})
+    assert build_spec(asked, REMAPPED, "/c") == build_spec(asked, FACTS, "/c")

@@ -1,5 +1,6 @@
 """The mounts of a container; `test_spec` compares the whole list with Docker's."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from sampan.api.wire.host import HostConfig
 from sampan.api.wire.network import NetworkingConfig
 from sampan.engine.containers.record import ContainerRecord, MountPoint
 from sampan.engine.host import HostFacts
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.specmounts import merge_tmpfs_options, mounts
 from sampan.errors import InvalidArgument
 
@@ -76,3 +78,28 @@ def test_a_read_only_root_leaves_the_containers_own_places_writable() -> None:
 def test_shared_memory_has_the_size_that_was_asked_for() -> None:
     assert "size=1048576" in options_of("/dev/shm", ShmSize=1048576)
     assert "size=67108864" in options_of("/dev/shm")
+
+
+def test_what_is_the_containers_own_is_idmapped_and_what_is_the_hosts_is_not() -> None:
+    points = [
+        MountPoint(type="volume", source="/v", destination="/volume", name="v"),
+        MountPoint(type="bind", source="/s", destination="/bind"),
+        MountPoint(type="tmpfs", source="", destination="/tmpfs"),
+    ]
+    record = ContainerRecord(
+        id="c",
+        name="name",
+        created_ns=1,
+        image_id="sha256:0",
+        path="sh",
+        args=[],
+        config=ContainerConfig(),
+        host=HostConfig(),
+        networking=NetworkingConfig(),
+        mounts=points,
+    )
+    mapping = IdMapping.of_ranges([(100000, 65536)], [(200000, 65536)])
+    found = mounts(record, replace(FACTS, id_mapping=mapping), "/c")
+    mapped = {mount["destination"]: mount["uidMappings"] for mount in found if "uidMappings" in mount}
+    assert set(mapped) == {"/volume", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
+    assert mapped["/volume"] == [{"containerID": 0, "hostID": 100000, "size": 65536}]

@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,3 +61,29 @@ def test_a_file_is_made_with_its_parents_and_an_existing_one_is_kept(root: int, 
     (tmp_path / "root/etc/hosts").write_text("kept")
     os.close(rootpath.open_or_create_file(root, "/etc/hosts"))
     assert (tmp_path / "root/etc/hosts").read_text() == "kept"
+
+
+def test_a_dangling_link_to_a_file_is_made_good_inside_the_root(root: int, tmp_path: Path) -> None:
+    (tmp_path / "root/etc").mkdir()
+    (tmp_path / "root/etc/localtime").symlink_to("../usr/share/zone")
+    (tmp_path / "root/etc/absolute").symlink_to("/usr/lib/deep/file")
+    for name in ("localtime", "absolute"):
+        os.close(rootpath.open_or_create_file(root, f"/etc/{name}"))
+    assert (tmp_path / "root/usr/share/zone").is_file()
+    assert (tmp_path / "root/usr/lib/deep/file").is_file()
+    assert (tmp_path / "root/etc/localtime").is_symlink()
+
+
+def test_links_can_be_refused_anywhere_in_a_path(root: int, tmp_path: Path) -> None:
+    (tmp_path / "root/a/b").mkdir(parents=True)
+    (tmp_path / "root/link").symlink_to("a")
+    os.close(rootpath.open_in_root(root, "/a/b", os.O_PATH, follow=False))
+    for unsafe in ("/link", "/link/b"):
+        with pytest.raises(OSError) as caught:
+            rootpath.open_in_root(root, unsafe, os.O_PATH, follow=False)
+        assert caught.value.errno == errno.ELOOP
+
+
+def test_the_root_itself_cannot_be_made(root: int) -> None:
+    with pytest.raises(FileNotFoundError):
+        rootpath.create_directory(root, "/")

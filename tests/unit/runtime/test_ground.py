@@ -117,3 +117,17 @@ def test_a_directory_is_a_shims_unless_another_is_named_in_it(tmp_path: Path, st
     if state is not None:
         (tmp_path / ground.STATE).write_text(state)
     assert ground.is_laid_for(7, str(tmp_path)) is is_ours
+
+
+def test_a_successor_is_written_down_though_the_path_is_covered(tmp_path: Path) -> None:
+    def life() -> None:
+        lay_out(tmp_path)
+        folder = os.open(tmp_path / "exec", os.O_PATH | os.O_DIRECTORY)
+        os.rename(tmp_path / "exec", tmp_path / "hidden")
+        ground.amend(folder, os.getppid())
+        state = json.loads((tmp_path / "hidden/state.json").read_text())
+        assert (state["pid"], state["start_ticks"]) == (os.getppid(), start_ticks(os.getppid()))
+        assert state["shim_pid"] == os.getppid() and state["cgroup"] == "/sampan/c1"
+        assert sorted(os.listdir(tmp_path / "hidden")) == ["shim.sock", "state.json"]
+
+    assert children.code_of(life) == 0

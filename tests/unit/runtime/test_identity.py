@@ -12,28 +12,28 @@ def found(text: str, groups: list[str] | None = None) -> tuple[int, int, list[in
 
 
 def test_nothing_is_root_with_roots_groups() -> None:
-    assert found("") == (0, 0, [50], "/root")
+    assert found("") == (0, 0, [0, 50], "/root")
 
 
 def test_a_name_brings_its_group_home_and_supplementary_groups() -> None:
-    assert found("bob") == (1000, 1001, [50, 10], "/home/bob")
+    assert found("bob") == (1000, 1001, [1001, 50, 10], "/home/bob")
 
 
 def test_a_number_with_an_entry_is_that_user() -> None:
-    assert found("1000") == (1000, 1001, [50, 10], "/home/bob")
+    assert found("1000") == (1000, 1001, [1001, 50, 10], "/home/bob")
 
 
 def test_a_number_without_an_entry_has_group_zero() -> None:
-    assert found("4242") == (4242, 0, [], "/")
+    assert found("4242") == (4242, 0, [0], "/")
 
 
 def test_an_explicit_group_takes_the_place_of_the_supplementary_ones() -> None:
-    assert found("bob:audio") == (1000, 29, [], "/home/bob")
-    assert found("bob:77") == (1000, 77, [], "/home/bob")
+    assert found("bob:audio") == (1000, 29, [29], "/home/bob")
+    assert found("bob:77") == (1000, 77, [77], "/home/bob")
 
 
 def test_further_groups_are_added() -> None:
-    assert found("bob:audio", ["wheel", "99"]) == (1000, 29, [10, 99], "/home/bob")
+    assert found("bob:audio", ["wheel", "99"]) == (1000, 29, [29, 10, 99], "/home/bob")
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ def test_an_unknown_further_group_is_an_error() -> None:
 
 
 def test_a_short_row_is_still_a_user() -> None:
-    assert found("low") == (7, 8, [], "/")
+    assert found("low") == (7, 8, [8], "/")

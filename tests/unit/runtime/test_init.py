@@ -59,14 +59,15 @@ def test_a_failure_is_reported_with_the_exit_code_that_a_shell_would_give(pair: 
 
 
 def test_descriptors_are_taken_in_their_order(pair: Pair) -> None:
-    stage = init.staged(pair[1], body(), [10, 11, 12, 13])
-    assert (stage.stdio, stage.netns_fd, stage.has_cgroup_ns) == ((10, 11, 12), 13, True)
+    stage = init.staged(pair[1], body(namespaces=["network", "user"]), [10, 11, 12, 13, 14])
+    assert (stage.stdio, stage.namespace_fds) == ((10, 11, 12), {"network": 13, "user": 14})
+    assert stage.has_cgroup_ns
 
 
 def test_a_terminal_brings_no_descriptors_and_a_shared_network_no_namespace(pair: Pair) -> None:
-    assert init.staged(pair[1], body(tty=True), [13]).netns_fd == 13
+    assert init.staged(pair[1], body(tty=True, namespaces=["network"]), [13]).namespace_fds == {"network": 13}
     stage = init.staged(pair[1], body(tty=True), [])
-    assert (stage.stdio, stage.netns_fd) == (None, -1)
+    assert (stage.stdio, stage.namespace_fds) == (None, {})
 
 
 def run(sync: socket.socket) -> None:

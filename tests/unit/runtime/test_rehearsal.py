@@ -28,7 +28,7 @@ def example(exec_dir: str) -> bytes:
         exit_path=f"{exec_dir}.json",
         log={"driver": "none"},
     )
-    body = {"shim": request.shim_part(), "init": request.init_part(), "has_netns": False, "attaches": []}
+    body = {"shim": request.shim_part(), "init": request.init_part(), "namespaces": [], "attaches": []}
     return b"J" + jsontext.dumps(body).encode()
 
 

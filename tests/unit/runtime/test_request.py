@@ -1,3 +1,5 @@
+from typing import Any
+
 from sampan.base import jsontext
 from sampan.linux.constants import CLONE_NEWPID
 from sampan.linux.mount import Mount
@@ -41,3 +43,24 @@ def test_a_stream_keeps_every_byte_of_its_keys_and_first_input() -> None:
 def test_an_exit_record_survives_the_way_through_json() -> None:
     record = ExitRecord(exit_code=3, oom_killed=True, started_at_ns=1, finished_at_ns=2, error="e")
     assert ExitRecord.from_json(record.to_json()).to_json() == record.to_json()
+
+
+def shim_part(linux: dict[str, Any]) -> ShimOrders:
+    request = LaunchRequest(
+        id="a", spec={"linux": {"cgroupsPath": "/a", **linux}}, rootfs=[], exec_dir="/x", exit_path="/y", log={}
+    )
+    return ShimOrders(jsontext.loads(jsontext.dumps(request.shim_part())))
+
+
+def test_the_streams_of_a_container_in_a_user_namespace_are_its_roots() -> None:
+    user = [{"type": "user"}]
+    ids = {"uidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]}
+    assert shim_part({"namespaces": user, **ids, "gidMappings": ids["uidMappings"]}).stdio_owner == [7, 7]
+    assert shim_part({"namespaces": user, **ids}).stdio_owner is None  # no group to give them to
+    assert shim_part({"namespaces": []}).stdio_owner is None
+
+
+def test_a_first_process_is_told_which_namespaces_it_is_given() -> None:
+    request = LaunchRequest(id="a", spec={}, rootfs=[], exec_dir="/x", exit_path="/y", log={})
+    assert InitOrders(jsontext.loads(request.init_part(["network", "user"]))).namespaces == ["network", "user"]
+    assert InitOrders(jsontext.loads(request.init_part())).namespaces == []

@@ -12,6 +12,7 @@ from sampan.base.clock import Clock
 from sampan.base.locks import Keyed
 from sampan.base.tasks import TaskScope
 from sampan.engine.host import HostFacts
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.logs import DirectoryWatcher
 from sampan.engine.runtimes import Runtimes
 from sampan.image.record import Image
@@ -76,7 +77,7 @@ class Launcher(Protocol):
     async def launch(
         self, request: LaunchRequest, *, netns: Any = None, attaches: list[AttachStream] | None = None
     ) -> Shim: ...
-    async def netns(self) -> Netns: ...
+    async def netns(self, mapping: IdMapping | None = None) -> Netns: ...
     async def clean_up(self, exec_dir: str, exit_path: str, cgroup: str = "") -> ExitRecord: ...
 
 

@@ -24,6 +24,7 @@ from sampan.engine.containers.collaborators import Containers
 from sampan.engine.containers.notify import notify
 from sampan.engine.containers.record import ContainerRecord, MountPoint, insert
 from sampan.engine.containers.registry import Container
+from sampan.engine.idmapping import mapping_of
 from sampan.engine.names import random_name
 from sampan.errors import InvalidArgument, Unimplemented
 from sampan.image.record import Image
@@ -57,6 +58,8 @@ async def create(deps: Containers, request: CreateRequest) -> Created:
         raise InvalidArgument("config cannot be empty in order to create a container")
     validation.check_config(request.config)
     validation.check_host(request.host)
+    if mapping_of(request.host, deps.host):
+        validation.check_remapped(request.host)
     deps.runtimes.find(request.host.runtime)
     name = validation.check_name(request.name) if request.name else ""
     image = deps.images.resolve(request.config.image)

@@ -17,6 +17,7 @@ from sampan import errors
 from sampan.base.tasks import concurrently, finish
 from sampan.engine import hostfiles
 from sampan.engine.containers import collaborators as parts
+from sampan.engine.containers import validation
 from sampan.engine.containers.collaborators import Containers
 from sampan.engine.containers.logfile import log_settings
 from sampan.engine.containers.notify import notify, notify_network, notify_volumes
@@ -26,6 +27,7 @@ from sampan.engine.containers.registry import Container
 from sampan.engine.containers.remove import remove_locked
 from sampan.engine.containers.states import State
 from sampan.engine.containers.supervise import supervise
+from sampan.engine.idmapping import IdMapping, mapping_of
 from sampan.engine.seccomp import filter_of
 from sampan.engine.spec import build_spec
 from sampan.network.values import Endpoint
@@ -46,9 +48,13 @@ async def start(deps: Containers, ref: str) -> None:
         if deps.registry.find(container.id) is not container:
             raise errors.NotFound(f"No such container: {ref}")
         _check_startable(container)
+        mapping = mapping_of(container.record.host, deps.host)
+        if mapping:
+            # Again: it may have been made when the daemon did not remap.
+            validation.check_remapped(container.record.host)
         await _await_attaches(container)
         try:
-            await _launch(deps, container)
+            await _launch(deps, container, mapping)
         except OSError as error:
             failure = errors.Internal(f"{error.strerror}: {error.filename}")
             raise await _failed(deps, container, failure) from error
@@ -76,14 +82,16 @@ async def _await_attaches(container: Container) -> None:
         pass  # that client has gone
 
 
-async def _launch(deps: Containers, container: Container) -> None:
+async def _launch(deps: Containers, container: Container, mapping: IdMapping | None) -> None:
     record = container.record
     async with AsyncExitStack() as undo:
         container.outcome = Outcome(
             started_at_ns=container.outcome.started_at_ns, finished_at_ns=container.outcome.finished_at_ns
         )
         # The launcher looks for a namespace while this thread writes files.
-        netns, request = await concurrently(_new_netns(deps, container, undo), _prepare(deps, container))
+        netns, request = await concurrently(
+            _new_netns(deps, container, mapping, undo), _prepare(deps, container, mapping)
+        )
         # The endpoint first: its netlink messages go out in a thread, which the rest need not wait for.
         endpoint, shim, _ = await concurrently(
             _join(deps, container, netns, undo),
@@ -101,20 +109,22 @@ async def _launch(deps: Containers, container: Container) -> None:
     await _attach_late(container, shim)
 
 
-async def _new_netns(deps: Containers, container: Container, undo: AsyncExitStack) -> parts.Netns | None:
+async def _new_netns(
+    deps: Containers, container: Container, mapping: IdMapping | None, undo: AsyncExitStack
+) -> parts.Netns | None:
     if container.record.host.network_mode == "host":
         return None
-    netns = await deps.launcher.netns()
+    netns = await deps.launcher.netns(mapping)
     undo.callback(netns.close)
     return netns
 
 
-async def _prepare(deps: Containers, container: Container) -> LaunchRequest:
-    _prepare_files(deps, container)
-    return _request(deps, container)
+async def _prepare(deps: Containers, container: Container, mapping: IdMapping | None) -> LaunchRequest:
+    _prepare_files(deps, container, mapping)
+    return _request(deps, container, mapping)
 
 
-def _prepare_files(deps: Containers, container: Container) -> None:
+def _prepare_files(deps: Containers, container: Container, mapping: IdMapping | None) -> None:
     """What init is going to mount from the host."""
     record = container.record
     folder = deps.paths.container_dir(record.id)
@@ -125,7 +135,7 @@ def _prepare_files(deps: Containers, container: Container) -> None:
         pass
     for mount in record.mounts:
         if mount.create_source:
-            _make_source(mount.source)
+            _make_source(mount.source, mapping.root if mapping else (0, 0))
         elif mount.type == "bind" and not os.path.exists(mount.source):
             raise errors.InvalidArgument(
                 f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
@@ -133,11 +143,20 @@ def _prepare_files(deps: Containers, container: Container) -> None:
     hostfiles.write(folder, record, deps.host)
 
 
-def _make_source(path: str) -> None:
+def _make_source(path: str, owner: tuple[int, int]) -> None:
+    """A directory, and those above it, for the container's root."""
     if os.path.exists(path):
         return
+    missing = [path]
+    while not os.path.exists(parent := os.path.dirname(missing[-1])):
+        missing.append(parent)
     try:
-        os.makedirs(path)
+        for folder in reversed(missing):
+            os.mkdir(folder)
+            if owner != (0, 0):
+                os.chown(folder, *owner)
+    except FileExistsError:
+        return  # somebody else makes it, too
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise errors.InvalidArgument(
@@ -145,20 +164,20 @@ def _make_source(path: str) -> None:
         ) from error
 
 
-def _request(deps: Containers, container: Container) -> LaunchRequest:
+def _request(deps: Containers, container: Container, mapping: IdMapping | None) -> LaunchRequest:
     record, paths = container.record, deps.paths
     config, host = record.config, record.host
     spec = build_spec(record, deps.host, paths.container_dir(record.id))
     runtime = deps.runtimes.program(host.runtime)
     if runtime is not None:
         deps.runtimes.fit(spec, host)
-    seccomp = spec["linux"].get("seccomp")
+    seccomp, layers = spec["linux"].get("seccomp"), deps.snapshotter.mounts(record.id)
     if runtime is None:
         spec["linux"].pop("seccomp", None)  # our own takes the compiled filter, and has no use for the profile
     return LaunchRequest(
         id=record.id,
         spec=spec,
-        rootfs=deps.snapshotter.mounts(record.id),
+        rootfs=mapping.on_layers(layers) if mapping else layers,
         user=config.user,
         groups=list(host.group_add or []),
         create_cwd=True,

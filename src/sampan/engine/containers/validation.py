@@ -74,6 +74,18 @@ def check_host(host: HostConfig) -> None:
         check(host)
 
 
+def check_remapped(host: HostConfig) -> None:
+    """What a container in a user namespace of its own cannot have."""
+    if host.privileged:
+        raise InvalidArgument(
+            "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace "
+            "when running privileged mode"
+        )
+    for mode, name in ((host.network_mode, "host's network"), (host.pid_mode, "host PID")):
+        if mode == "host":
+            raise InvalidArgument(f"cannot share the {name} namespace when user namespaces are enabled")
+
+
 def _check_restart(host: HostConfig) -> None:
     name, retries = host.restart_policy.name, host.restart_policy.maximum_retry_count
     if host.auto_remove and name not in ("", "no"):

@@ -25,16 +25,26 @@ _NOT_FORWARDED = (
 ).split()
 
 
-def wait(pid: int, pidfd: int, master_fd: int = -1, waiting: "Waiting | None" = None) -> int:
-    """Wait for a child; with `master_fd` connect our standard streams to that terminal meanwhile (it is closed).
+def listen() -> int:
+    """Take signals from now on, for `wait` to forward: a descriptor from which their numbers are read.
 
-    `waiting`: its readiness is passed on when it comes.
+    To be called before the program runs, which may itself be what makes somebody send us one.
     """
     wakeup, ours = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
     kept = {getattr(signal, name) for name in _NOT_FORWARDED}
-    for number in set(range(1, 32)) - kept:
+    for number in {*range(1, 32), *range(signal.SIGRTMIN, signal.SIGRTMAX + 1)} - kept:
         signal.signal(number, lambda *_: None)
+    return wakeup
+
+
+def wait(pid: int, pidfd: int, wakeup: int = -1, master_fd: int = -1, waiting: "Waiting | None" = None) -> int:
+    """Wait for a child; with `master_fd` connect our standard streams to that terminal meanwhile (it is closed).
+
+    `wakeup` is what `listen` gave, if it was called; `waiting`: its readiness is passed on when it comes.
+    """
+    if wakeup < 0:
+        wakeup = listen()
     if master_fd < 0:
         _Waiter(pid, pidfd, wakeup, waiting).until_end()
     else:
@@ -77,6 +87,7 @@ class _Waiter:
                     self.take(number)
             if self._waiting is not None and self._waiting.fileno() in ready and self._waiting.take(self.pid):
                 self.poll.unregister(self._waiting.fileno())
+                self._waiting.close()
                 self._waiting = None
             if self.pidfd in ready:
                 return
@@ -100,6 +111,7 @@ class Relay(_Waiter):
         self.master = master_fd
         self._saved: Any = None
         self._to_master = b""
+        self._has_reader = True
         os.set_blocking(master_fd, False)
         self._make_raw()
         self._resize()
@@ -129,10 +141,10 @@ class Relay(_Waiter):
 
     def move(self, ready: "dict[int, int]") -> None:
         if 0 in ready:
-            piece = os.read(0, PIECE_BYTES)
+            piece = _read_input()
             if piece:
                 self._to_master += piece
-            else:
+            elif piece is not None:
                 self._to_master += b"\x04"  # what a terminal's line discipline takes for the end of input
                 self.poll.unregister(0)
         if self.master in ready:
@@ -163,7 +175,8 @@ class Relay(_Waiter):
             os.close(self.master)
             self.master = -1
             return False
-        _write_all(1, piece)
+        if self._has_reader:
+            self._has_reader = _write_all(1, piece)
         return True
 
     def close(self) -> None:
@@ -180,6 +193,23 @@ class Relay(_Waiter):
                 os.close(self.master)
 
 
-def _write_all(fd: int, piece: bytes) -> None:
+def _read_input() -> "bytes | None":
+    """What there is; b"" at the end, None when another reader of the same terminal was faster."""
+    try:
+        return os.read(0, PIECE_BYTES)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""  # a terminal that was hung up
+
+
+def _write_all(fd: int, piece: bytes) -> bool:
+    """Whether there still is a reader: a container does not end because nobody looks at it any more."""
     while piece:
-        piece = piece[os.write(fd, piece) :]
+        try:
+            piece = piece[os.write(fd, piece) :]
+        except BlockingIOError:  # somebody who shares the descriptor has made it non-blocking
+            select.select([], [fd], [])
+        except OSError:
+            return False
+    return True

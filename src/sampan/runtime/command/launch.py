@@ -14,7 +14,7 @@ from sampan.linux.mount import Mount
 from sampan.runtime import init, message
 from sampan.runtime.cgroup.detect import default_path
 from sampan.runtime.cgroup.devices import with_default_devices
-from sampan.runtime.command import notify
+from sampan.runtime.command import descriptors, notify
 from sampan.runtime.command.destroy import destroy
 from sampan.runtime.command.filters import seccomp_filter
 from sampan.runtime.command.supervision import LaunchFailed, go, hand_listener, hand_terminal, run_hooks, write_pid
@@ -58,7 +58,7 @@ class Wishes:
 
 
 class Launch:
-    """One launch; after `prepare` the first process waits. `terminal_fd`: the master, where nobody else took it, or -1."""
+    """One launch; after `prepare` the first process waits. `terminal_fd`: the master, if nobody else took it, or -1."""
 
     def __init__(self, context: "Context", container: "Container", wishes: Wishes) -> None:
         self.context = context
@@ -70,7 +70,7 @@ class Launch:
         self.pidfd = -1
         self._sync: socket.socket
         self._orders: InitOrders
-        self._created_hooks = False
+        self._has_begun = False
 
     # making
 
@@ -129,7 +129,7 @@ class Launch:
         orders.cgroup_manager = container.cgroup_manager
         orders.no_pivot, orders.no_new_keyring = wishes.no_pivot, wishes.no_new_keyring
         orders.preserved_fds = wishes.preserved_fds
-        activation = int(os.environ.get("LISTEN_FDS") or 0)
+        activation = descriptors.activated()
         if activation and spec.get("process"):
             # sd_listen_fds(3): they go along after the first three; the program finds itself named by its pid.
             orders.preserved_fds += activation
@@ -164,7 +164,7 @@ class Launch:
             container.cgroup().create()
             self._delegate()
             cgroup_fd = container.cgroup().clone_fd()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._sync, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
         def stage() -> "Stage | None":
             if waits and message.receive(theirs) is None:
@@ -174,14 +174,13 @@ class Launch:
         flags = Namespaces(self.spec["linux"].get("namespaces")).at_birth
         self.pid, self.pidfd = syscalls.clone3(flags, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
         if self.pid == 0:
-            ours.close()
+            self._sync.close()
             init.go_on(theirs, stage)
         theirs.close()
         if cgroup_fd:
             os.close(cgroup_fd)
         if orders.gate is not None:
             orders.gate.close()
-        self._sync = ours
         if waits:
             cgroup = container.cgroup()
             cgroup.create()
@@ -189,7 +188,7 @@ class Launch:
             cgroup.adopt(self.pid)
             container.cgroup_path = cgroup.path  # systemd has decided where
             self._delegate()
-            message.send(ours, {"event": "go on"})
+            message.send(self._sync, {"event": "go on"})
 
     def _delegate(self) -> None:
         """Version 2, a user namespace, a cgroup namespace, a writable mount: the container may divide its cgroup."""
@@ -235,12 +234,13 @@ class Launch:
         """The mounts are in place and the root is not yet entered: network devices, and hooks in our namespaces."""
         self.container.set_process(self.pid)
         self.container.save()
-        self._created_hooks = True
+        self._has_begun = True
         self._move_devices()
         found = self.spec.get("hooks") or {}
         state = self.state("creating")
-        for kind in ("prestart", "createRuntime"):
-            run_hooks(found, kind, state, self.context)
+        # Of old, prestart is for a container that has been created; runtime-tools insists on the word.
+        run_hooks(found, "prestart", self.state("created"), self.context)
+        run_hooks(found, "createRuntime", state, self.context)
         message.send(self._sync, {"event": "hooked", "state": state})
 
     def _move_devices(self) -> None:
@@ -280,7 +280,14 @@ class Launch:
 
     def start(self) -> None:
         """Let the program run; LaunchFailed when it cannot be executed."""
+        self._has_begun = True
         go(self._sync, self.state("created"))
+
+    def leave(self) -> None:
+        """Let go of a first process that waits for another command's word."""
+        if self.pid:
+            self._sync.close()
+            os.close(self.pidfd)
 
     def undo(self) -> None:
         """Kill what there is of the container and remove every trace of it."""
@@ -293,7 +300,8 @@ class Launch:
                 os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
             except ChildProcessError:
                 pass  # a predecessor that had been reaped
-        if not self._created_hooks:
+        self.leave()
+        if not self._has_begun:
             self.spec.pop("hooks", None)  # what has not begun needs no end
         destroy(self.context, self.container)
 

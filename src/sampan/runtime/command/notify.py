@@ -5,6 +5,7 @@ is mounted where the host's socket is, and its NOTIFY_SOCKET names that. Whoever
 comes through it.
 
 Layout      <state directory>/notify/notify     the socket; in the container $NOTIFY_SOCKET/notify
+Abstract    A socket that has no file (NOTIFY_SOCKET=@name) has no place either: the folder is mounted at PLACE then.
 What goes   READY=1, with the container's process as MAINPID; nothing else, for the rest (MAINPID=, FDSTORE=) is a
             matter between systemd and what it has started.
 """
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "NOTIFY_SOCKET"
 FOLDER = "notify"
+PLACE = "/run/notify"
 _MAX_BYTES = 4096
 
 
@@ -26,12 +28,13 @@ def offer(directory: str, spec: "dict[str, Any]", host_path: str) -> None:
     """Make the folder of the container's own socket below `directory`, mount it and name the socket in `spec`."""
     folder = f"{directory}/{FOLDER}"
     os.mkdir(folder, 0o755)
+    place = host_path if host_path.startswith("/") else PLACE
     options = ["bind", "nosuid", "noexec", "nodev"]
-    mount = {"destination": host_path, "type": "bind", "source": folder, "options": options}
+    mount = {"destination": place, "type": "bind", "source": folder, "options": options}
     spec["mounts"] = [*(spec.get("mounts") or []), mount]
     process = spec.get("process") or {}
     kept = [text for text in process.get("env") or [] if not text.startswith(f"{VARIABLE}=")]
-    process["env"] = [*kept, f"{VARIABLE}={host_path}/notify"]
+    process["env"] = [*kept, f"{VARIABLE}={place}/notify"]
 
 
 def wanted(directory: str) -> "Waiting | None":
@@ -77,14 +80,18 @@ class Waiting:
             out.close()
         return True
 
+    def close(self) -> None:
+        """Listen no more."""
+        self._sock.close()
+
     def until_ready(self, pid: int, pidfd: int) -> None:
-        """Return when the program is ready, or has ended without."""
+        """Return when the program is ready, or has ended without; then nobody listens any more."""
         poll = select.poll()
         poll.register(self._sock.fileno(), select.POLLIN)
         poll.register(pidfd, select.POLLIN)
         while True:
             ready = {fd for fd, _ in poll.poll()}
-            if self._sock.fileno() in ready and self.take(pid):
-                return
-            if pidfd in ready:
+            is_ready = self._sock.fileno() in ready and self.take(pid)
+            if is_ready or pidfd in ready:
+                self.close()
                 return

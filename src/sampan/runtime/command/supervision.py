@@ -82,6 +82,11 @@ def write_pid(path: str, pid: int) -> None:
     """A pid file appears with its content, never empty."""
     temporary = f"{path}.{os.getpid()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    os.write(fd, str(pid).encode())
-    os.close(fd)
-    os.rename(temporary, path)
+    try:
+        os.write(fd, str(pid).encode())
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+    finally:
+        os.close(fd)

@@ -28,7 +28,14 @@ def _clean_up(fds: "list[int]", *, exec_dir: str, exit_path: str, cgroup: str) -
     return cleanup.clean_up(exec_dir, exit_path, cgroup).to_json()
 
 
-_helpers: "dict[str, Helper]" = {"clean_up": _clean_up}
+def _try_id_mapping(fds: "list[int]", **arguments: "Any") -> "dict[str, object]":
+    # Once in a daemon's life, and not in most: no part of the launcher's memory.
+    from sampan.runtime.launcher.idmaptrial import run as try_out
+
+    return try_out(**arguments)
+
+
+_helpers: "dict[str, Helper]" = {"clean_up": _clean_up, "try_id_mapping": _try_id_mapping}
 
 
 def register(module_name: str) -> None:

@@ -22,6 +22,7 @@ import os
 import select
 import sys
 
+from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.title import set_title
 from sampan.runtime import message
@@ -125,6 +126,8 @@ def main(socket_fd: int, helper_modules: "list[str]") -> "NoReturn":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it goes when the daemon goes, not before
+    # Inherited by all that is forked: what joins a container is never to be traced from there, not for a moment.
+    syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     set_title(b"sampan-launcher")
     os.set_inheritable(socket_fd, False)
     sock = socket.socket(fileno=socket_fd)

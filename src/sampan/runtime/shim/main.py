@@ -112,7 +112,7 @@ class Shim:
         `namespace_fds`: those made ahead, in the order in which `init_part` names them.
         """
         orders = self.orders
-        pipes = None if orders.tty else Pipes(with_input=orders.open_stdin)
+        pipes = None if orders.tty else Pipes(with_input=orders.open_stdin, owner=orders.stdio_owner)
         if newborn is None or not newborn.is_alive:
             newborn = self._clone()
         if pipes is not None:

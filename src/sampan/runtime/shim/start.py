@@ -54,7 +54,7 @@ def join_container(shim: "Shim", request: "Request") -> None:
     body = request.body
     name, tty = body["id"], body["tty"]
     stdio = Stdio(shim.loop, log=None, close_input_at_end=not tty, on_drained=lambda: _leave(shim, name))
-    pipes = None if tty else Pipes(with_input=body["stdin"])
+    pipes = None if tty else Pipes(with_input=body["stdin"], owner=shim.orders.stdio_owner)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     init_process = shim.init
     assert init_process is not None

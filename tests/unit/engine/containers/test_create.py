@@ -1,6 +1,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from sampan.api.wire.host import HostConfig, RestartPolicy
 from sampan.api.wire.network import EndpointSettings, NetworkingConfig
 from sampan.engine.containers.create import CreateRequest, create
 from sampan.engine.containers.remove import remove
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.runtimes import Runtime, Runtimes
 from sampan.oci.image import RunConfig
 
@@ -241,5 +243,26 @@ def test_a_volume_is_announced_when_it_is_new(tmp_path: Path) -> None:
         assert [(type, action, id) for type, action, id, _ in world.events.seen if type == "volume"] == [
             ("volume", "create", "vol")
         ]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"privileged": True}, "privileged mode is incompatible with user namespaces."),
+        ({"network_mode": "host"}, "cannot share the host's network namespace when user namespaces are enabled"),
+        ({"pid_mode": "host"}, "cannot share the host PID namespace when user namespaces are enabled"),
+    ],
+)
+def test_a_remapped_container_cannot_have_what_is_the_hosts(tmp_path: Path, fields: dict[str, Any], text: str) -> None:
+    async def scenario(world: World) -> None:
+        mapping = IdMapping.of_ranges([(100000, 65536)], [(100000, 65536)])
+        deps = replace(world.deps, host=replace(world.deps.host, id_mapping=mapping))
+        with pytest.raises(errors.InvalidArgument) as caught:
+            await create(deps, asked(host=HostConfig(**fields)))
+        assert str(caught.value).startswith(text)
+        await create(deps, asked(host=HostConfig(userns_mode="host", **fields)))
+        await create(world.deps, asked(host=HostConfig(**fields)))
 
     play(tmp_path, scenario)

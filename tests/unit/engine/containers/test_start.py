@@ -13,6 +13,7 @@ from sampan.engine.containers.record import load
 from sampan.engine.containers.start import start
 from sampan.engine.containers.states import State
 from sampan.engine.containers.wait import begin_wait
+from sampan.engine.idmapping import IdMapping
 from sampan.engine.runtimes import Runtime, Runtimes
 
 
@@ -209,5 +210,45 @@ def test_a_second_start_forgets_the_exit_record_of_the_first_run(tmp_path: Path)
         await begin_wait(world.deps, "web").result()
         await start(world.deps, "web")
         assert not path.exists()
+
+    play(tmp_path, scenario)
+
+
+MAPPING = IdMapping.of_ranges([(100000, 65536)], [(200000, 65536)])
+
+
+def test_a_remapped_container_is_launched_with_its_mapping_everywhere(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        deps = replace(world.deps, host=replace(world.deps.host, id_mapping=MAPPING))
+        await create(deps, asked(name="web"))
+        await start(deps, "web")
+        request = world.launcher.shim.request
+        assert world.launcher.namespaces[0].mapping == MAPPING
+        assert request.rootfs[0].options[-1] == "x-sampan.idmap=uids=0-100000-65536;gids=0-200000-65536"
+        assert {"type": "user"} in request.spec["linux"]["namespaces"]
+        assert request.shim_part()["stdio_owner"] == [100000, 200000]
+
+    play(tmp_path, scenario)
+
+
+def test_a_container_in_the_hosts_user_namespace_is_launched_as_ever(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        deps = replace(world.deps, host=replace(world.deps.host, id_mapping=MAPPING))
+        await create(deps, asked(name="web", host=HostConfig(userns_mode="host")))
+        await start(deps, "web")
+        request = world.launcher.shim.request
+        assert world.launcher.namespaces[0].mapping is None and request.shim_part()["stdio_owner"] is None
+        assert not [word for mount in request.rootfs for word in mount.options if "idmap" in word]
+
+    play(tmp_path, scenario)
+
+
+def test_what_was_made_before_the_daemon_remapped_is_looked_at_again(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        await create(world.deps, asked(name="web", host=HostConfig(privileged=True)))
+        deps = replace(world.deps, host=replace(world.deps.host, id_mapping=MAPPING))
+        with pytest.raises(errors.InvalidArgument, match="privileged mode is incompatible"):
+            await start(deps, "web")
+        await start(world.deps, "web")
 
     play(tmp_path, scenario)

@@ -1,15 +1,21 @@
 import os
+import signal
+import socket
 import subprocess
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from sampan.runtime import init, join, message
+from sampan.runtime.command import guard
 from sampan.runtime.command.context import Context
 from sampan.runtime.command.log import Log
-from sampan.runtime.command.store import Container
+from sampan.runtime.command.store import Container, list_all
 
 Make = Callable[..., Container]
+Script = Callable[[socket.socket, Any], object]
 
 
 @pytest.fixture
@@ -101,3 +107,44 @@ def bundle(tmp_path: Any) -> str:
     """A folder with an empty root."""
     os.mkdir(tmp_path / "rootfs")
     return str(tmp_path)
+
+
+def play(script: Script, sync: socket.socket, orders: Any) -> None:
+    """Be a container's process, as the script has it: it ends with that, and never comes back into pytest."""
+    code = 1
+    try:
+        signal.alarm(20)
+        script(sync, orders)
+        code = 0
+    except BaseException as error:
+        traceback.print_exc()
+        message.send(sync, {"event": "error", "message": f"the script of the test: {error!r}", "exit_code": 70})
+    finally:
+        os._exit(code)
+
+
+@pytest.fixture
+def first_process(
+    context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> Iterator[Callable[[Script], None]]:
+    """Puts a script in place of what a first process (or a further one) does; afterwards there is none left.
+
+    It gets its end of the conversation, and what `init.go_on` (or `join.run`) gets besides.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(guard, "enter", lambda: None)
+    for name in ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID"):
+        monkeypatch.delenv(name, raising=False)
+
+    def put(script: Script) -> None:
+        monkeypatch.setattr(init, "go_on", lambda sync, take_orders: play(script, sync, take_orders))
+        monkeypatch.setattr(join, "run", lambda stage: play(script, stage.sync, stage))
+
+    yield put
+    for container in list_all(context.root):
+        if container.pid:
+            try:
+                os.kill(container.pid, signal.SIGKILL)
+                os.waitpid(container.pid, 0)
+            except (ChildProcessError, ProcessLookupError):
+                continue

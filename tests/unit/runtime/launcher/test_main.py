@@ -1,5 +1,6 @@
 """The launcher's loop and what it makes of requests; its stocks are fakes (real ones: tests/integration)."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from sampan.runtime import message
-from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, Launcher
+from sampan.runtime.launcher.main import HELPER, LAUNCH, LAUNCH_UNUSUAL, NETNS, REMAPPED_NETNS, Launcher
 from support import children
 
 
@@ -27,6 +28,11 @@ class FakeStock:
 
     def take(self) -> tuple[int, socket.socket]:
         return os.open("/proc/self/ns/net", os.O_RDONLY), socket.socket(socket.AF_UNIX)
+
+    def make_owned(self, uids: list[dict[str, int]], gids: list[dict[str, int]]) -> tuple[int, socket.socket, int]:
+        if not uids:
+            raise OSError(errno.EPERM, "write id mappings: Operation not permitted")
+        return *self.take(), os.open("/proc/self/ns/user", os.O_RDONLY)
 
     def stock(self) -> None:
         raise AssertionError("it is full")
@@ -125,3 +131,28 @@ def test_children_let_go_of_the_daemons_socket() -> None:
         assert world.far.recv(1) == b""
 
     assert children.code_of(life) == 0
+
+
+def test_a_remapped_network_namespace_comes_with_its_user_namespace(world: World) -> None:
+    message.send(world.far, {"seq": 9, "uids": [{"size": 1}], "gids": []}, kind=REMAPPED_NETNS)
+    world.run()
+    found = message.receive(world.far)
+    assert found is not None and found[0] == {"seq": 9, "ok": {}}
+    kinds = [os.readlink(f"/proc/self/fd/{fd}").partition(":")[0] for fd in found[1]]
+    assert kinds == ["net", "socket", "user"]
+    for fd in found[1]:
+        os.close(fd)
+
+
+def test_a_user_namespace_that_cannot_be_made_is_answered_and_the_launcher_goes_on(world: World) -> None:
+    message.send(world.far, {"seq": 9, "uids": [], "gids": []}, kind=REMAPPED_NETNS)
+    message.send(world.far, {"seq": 10}, kind=NETNS)
+    world.run()
+    failed = message.receive(world.far)
+    text = "user namespace: write id mappings: Operation not permitted"
+    assert failed is not None
+    assert failed[0] == {"seq": 9, "error": {"class": "Internal", "message": text, "exit_code": 0}}
+    found = message.receive(world.far)
+    assert found is not None and found[0] == {"seq": 10, "ok": {}}
+    for fd in found[1]:
+        os.close(fd)

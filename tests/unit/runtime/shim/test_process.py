@@ -218,3 +218,15 @@ def test_pipes_lead_from_end_to_end_and_none_is_inherited() -> None:
     assert not any(os.get_inheritable(fd) for fd in (*pipes.ours, *pipes.theirs))
     pipes.close_theirs()
     pipes.close_ours()
+
+
+@pytest.mark.needs_root
+def test_pipes_may_be_anothers_but_never_the_hosts_null_device() -> None:
+    null = os.stat("/dev/null")
+    for with_input in (False, True):
+        pipes = Pipes(with_input=with_input, owner=[1234, 5678])
+        owners = [(os.fstat(fd).st_uid, os.fstat(fd).st_gid) for fd in pipes.theirs]
+        assert owners[1:] == [(1234, 5678)] * 2
+        assert owners[0] == ((1234, 5678) if with_input else (null.st_uid, null.st_gid))
+        pipes.close_theirs()
+        pipes.close_ours()

@@ -4,7 +4,7 @@ import os
 
 from sampan.errors import InvalidArgument
 from sampan.runtime import attributes, labels
-from sampan.runtime.command import config, guard
+from sampan.runtime.command import config, descriptors, guard
 from sampan.runtime.command.launch import Launch, Wishes
 from sampan.runtime.command.options import Command, number, switch, text
 from sampan.runtime.command.store import Container
@@ -32,8 +32,7 @@ COMMAND = Command("create", "CONTAINER", "make a container; its program waits fo
 
 def run(context: "Context", options: "Options") -> int:
     guard.enter()
-    launch = prepared(context, options, gate=True)
-    os.close(launch.pidfd)
+    prepared(context, options, gate=True).leave()
     return 0
 
 
@@ -48,6 +47,7 @@ def prepared(context: "Context", options: "Options", *, gate: bool, is_detached:
     check_process(context, spec.get("process") or {}, spec.get("linux") or {})
     has_terminal = bool((spec.get("process") or {}).get("terminal"))
     check_console(has_terminal, options["console-socket"], is_detached=is_detached)
+    descriptors.check(options["preserve-fds"] + descriptors.activated())
     container = Container.make(context.root, options.arguments[0], bundle=bundle, spec=spec)
     wishes = Wishes(
         console_socket=options["console-socket"],

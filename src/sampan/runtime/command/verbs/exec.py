@@ -9,7 +9,7 @@ from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.capabilities import NUMBERS
 from sampan.runtime import attributes, join, message
-from sampan.runtime.command import config, guard, store
+from sampan.runtime.command import config, descriptors, guard, store
 from sampan.runtime.command.context import CommandFailed
 from sampan.runtime.command.filters import seccomp_filter
 from sampan.runtime.command.options import MANY, Command, number, switch, text, texts
@@ -52,14 +52,17 @@ FLAGS = (
     switch("no-subreaper", "accepted, without effect"),
 )
 COMMAND = Command(
-    "exec", "CONTAINER COMMAND [ARGUMENT...]", "run a further process in a container", FLAGS, most=MANY, in_order=True
+    "exec", "CONTAINER cmd [ARGUMENT...]", "run a further process in a container", FLAGS, most=MANY, in_order=True
 )
 
 
 def run(context: "Context", options: "Options") -> int:
     guard.enter()
+    if not os.geteuid():
+        syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # what is born in the container's PID namespace is seen there at once
     container = Container.load(context.root, options.arguments[0])
     _check_status(container, options)
+    descriptors.check(options["preserve-fds"])
     process = process_of(container, options)
     check_console(bool(process.get("terminal")), options["console-socket"], is_detached=options["detach"])
     joining = Joining(container, process, options)
@@ -73,7 +76,7 @@ def run(context: "Context", options: "Options") -> int:
         return 0
     from sampan.runtime.command import foreground
 
-    return foreground.wait(joining.pid, joining.pidfd, joining.terminal_fd)
+    return foreground.wait(joining.pid, joining.pidfd, joining.wakeup, joining.terminal_fd)
 
 
 def _check_status(container: Container, options: "Options") -> None:
@@ -163,6 +166,7 @@ class Joining:
         self.terminal_fd = -1
         self.pid = 0
         self.pidfd = -1
+        self.wakeup = -1
 
     def begin(self) -> None:
         """Return when the program runs; CommandFailed when it cannot."""
@@ -191,11 +195,32 @@ class Joining:
         self.pid, self.pidfd = syscalls.clone3(0, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
         if self.pid == 0:
             join.run(stage)
+        if not options["detach"]:
+            self._listen()
         theirs.close()
         os.close(init_pidfd)
-        self._converse(ours)
-        if options["pid-file"]:
-            write_pid(options["pid-file"], self.pid)
+        try:
+            self._converse(ours)
+            if options["pid-file"]:
+                write_pid(options["pid-file"], self.pid)
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            ours.close()
+
+    def _listen(self) -> None:
+        from sampan.runtime.command import foreground
+
+        self.wakeup = foreground.listen()
+
+    def _end(self) -> None:
+        """What was not handed over as it should be does not stay."""
+        try:
+            syscalls.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
 
     def _cgroup(self) -> "tuple[Any, int]":
         container = self.container
@@ -214,13 +239,11 @@ class Joining:
         while (found := message.receive(sync)) is not None:
             event, fds = found
             if event["event"] == "error":
-                os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
                 raise CommandFailed(f"exec failed: {event['message']}", exit_code=FAILED_EXIT)
             if event["event"] == "terminal":
                 self._hand_terminal(fds[0])
             elif event["event"] == "listener":
                 hand_listener(event, fds[0], self.container.state(), pid=self.pid)
-        sync.close()
 
     def _hand_terminal(self, fd: int) -> None:
         if self.options["console-socket"]:

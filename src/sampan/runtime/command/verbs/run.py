@@ -27,6 +27,7 @@ def run(context: "Context", options: "Options") -> int:
     is_detached = options["detach"]
     launch = create.prepared(context, options, gate=False, is_detached=is_detached)
     waiting = notify.wanted(launch.container.directory)
+    wakeup = -1 if is_detached else _listen()
     try:
         launch.start()
         run_late_hooks(context, launch.spec, "poststart", launch.container.state("running"))
@@ -38,13 +39,19 @@ def run(context: "Context", options: "Options") -> int:
             waiting.until_ready(launch.pid, launch.pidfd)
         os.close(launch.pidfd)
         return 0
-    code = _wait(launch, waiting)
+    code = _wait(launch, wakeup, waiting)
     if not options["keep"]:
         destroy(context, launch.container)
     return code
 
 
-def _wait(launch: Launch, waiting: "notify.Waiting | None") -> int:
+def _listen() -> int:
     from sampan.runtime.command import foreground
 
-    return foreground.wait(launch.pid, launch.pidfd, launch.terminal_fd, waiting)
+    return foreground.listen()
+
+
+def _wait(launch: Launch, wakeup: int, waiting: "notify.Waiting | None") -> int:
+    from sampan.runtime.command import foreground
+
+    return foreground.wait(launch.pid, launch.pidfd, wakeup, launch.terminal_fd, waiting)

@@ -63,6 +63,7 @@ def _through_the_gate(container: Container) -> socket.socket:
         sock.connect(os.path.basename(container.exec_fifo))
         os.unlink(container.exec_fifo)
     except OSError as error:
+        sock.close()
         raise Conflict(f"container {container.id} cannot be started: {error.strerror}") from error
     finally:
         os.fchdir(here)

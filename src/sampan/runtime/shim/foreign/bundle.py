@@ -33,7 +33,9 @@ def config(
     for number, mount in enumerate(spec.get("mounts") or []):
         options = [word for word in mount.get("options") or [] if not word.startswith(OURS)]
         source = (sources or {}).get(number, mount.get("source"))
-        mounts.append({**mount, "options": options, **({"source": source} if source is not None else {})})
+        # What is idmapped is so by now.
+        kept = {key: value for key, value in mount.items() if key not in ("uidMappings", "gidMappings")}
+        mounts.append({**kept, "options": options, **({"source": source} if source is not None else {})})
     found["mounts"] = mounts
     linux = dict(spec["linux"])
     linux["namespaces"] = [_namespace(space, namespace_paths or {}) for space in linux.get("namespaces") or []]

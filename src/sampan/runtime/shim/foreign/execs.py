@@ -31,7 +31,7 @@ class Exec:
         self._base = f"{shim.orders.exec_dir}/exec-{number}"
         stdio = Stdio(shim.loop, log=None, close_input_at_end=not body["tty"], on_drained=self._leave)
         self.process = Adopted(shim.children, stdio, on_exit=self._ended)
-        self._pipes = None if body["tty"] else Pipes(with_input=body["stdin"])
+        self._pipes = None if body["tty"] else Pipes(with_input=body["stdin"], owner=shim.orders.stdio_owner)
         self._console = (
             Console(shim.loop, shim.orders.exec_dir, f"exec-{number}.sock", self._take_terminal)
             if body["tty"]

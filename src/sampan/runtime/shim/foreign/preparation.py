@@ -2,7 +2,8 @@
 
 Its memory goes with execve, and its mount namespace with its end, so nothing of this stays with the shim. Everything
 that a name of the image leads to is opened inside the root (`linux.rootpath`).
-Layout      <exec_dir>/{config.json, rootfs, shared-<n>}: a bundle of runtime-spec 1.2, bundle.md
+Layout      <exec_dir>/{config.json, rootfs, shared-<n>, mapped-<n>}: a bundle of runtime-spec 1.2, bundle.md
+Remapped    What is to be idmapped is so before the runtime sees it: few know how, and none needs to.
 Errors      StageError with the text and exit code that our own runtime has for the same mistake; OSError.
 """
 
@@ -24,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from sampan.runtime.idmap import IdMap
     from sampan.runtime.request import InitOrders
 
 
@@ -32,22 +34,51 @@ def make_bundle(orders: "InitOrders", *, namespace_paths: "dict[str, str]") -> N
     spec, folder = orders.spec, orders.exec_dir
     trees = [(number, _clone_tree(spec["mounts"][number])) for number in bundle.shared_binds(spec)]
     leave_host()
-    sources = {number: _place_shared(tree, f"{folder}/shared-{number}") for number, tree in trees}
+    sources = {number: _place(tree, f"{folder}/shared-{number}") for number, tree in trees}
+    for number, mount in enumerate(spec.get("mounts") or []):
+        if mount.get("uidMappings"):
+            sources[number] = _place(_mapped_tree(mount), f"{folder}/mapped-{number}")
     root_path = f"{folder}/{bundle.ROOT}"
     os.mkdir(root_path, 0o700)
     mount_root(orders.rootfs, root_path)
     root_fd = os.open(root_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    for mount in spec.get("mounts") or []:
+    linux = spec.get("linux") or {}
+    if linux.get("uidMappings"):
+        from sampan.runtime.mappedlayers import AsMappedRoot
+
+        with AsMappedRoot(_id_map(linux)):
+            identity = _look_into(root_fd, orders, sources)
+    else:
+        identity = _look_into(root_fd, orders, sources)
+    os.close(root_fd)
+    os.chdir(folder)
+    _write("config.json", bundle.config(spec, identity, namespace_paths=namespace_paths, sources=sources))
+
+
+def _look_into(root_fd: int, orders: "InitOrders", sources: "dict[int, str]") -> Identity:
+    """Everything that has to do with the files of the image."""
+    spec = orders.spec
+    for number, mount in enumerate(spec.get("mounts") or []):
         if COPY_UP in (mount.get("options") or []):
-            _fill_volume(root_fd, mount)
+            _fill_volume(root_fd, mount["destination"], sources.get(number, mount["source"]))
     identity = _identity(root_fd, orders.user or "", orders.groups)
     cwd = spec["process"].get("cwd") or "/"
     if orders.create_cwd:
         os.close(open_or_create_directory(root_fd, cwd))
     restrict.enter_directory(root_fd, cwd)
-    os.close(root_fd)
-    os.chdir(folder)
-    _write("config.json", bundle.config(spec, identity, namespace_paths=namespace_paths, sources=sources))
+    return identity
+
+
+def _id_map(found: "dict[str, Any]") -> "IdMap":
+    from sampan.runtime.idmap import IdMap, triples
+
+    return IdMap(triples(found["uidMappings"]), triples(found["gidMappings"]))
+
+
+def _mapped_tree(mount: "dict[str, Any]") -> int:
+    tree = _clone_tree(mount)
+    _id_map(mount).apply(tree)
+    return tree
 
 
 def _clone_tree(mount: "dict[str, Any]") -> int:
@@ -58,7 +89,7 @@ def _clone_tree(mount: "dict[str, Any]") -> int:
     return syscalls.open_tree(c.AT_FDCWD, mount["source"], flags)
 
 
-def _place_shared(tree_fd: int, path: str) -> str:
+def _place(tree_fd: int, path: str) -> str:
     if stat.S_ISDIR(os.fstat(tree_fd).st_mode):
         os.mkdir(path, 0o700)
     else:
@@ -70,13 +101,13 @@ def _place_shared(tree_fd: int, path: str) -> str:
     return path
 
 
-def _fill_volume(root_fd: int, mount: "dict[str, Any]") -> None:
-    if not os.path.isdir(mount["source"]):
+def _fill_volume(root_fd: int, destination: str, source: str) -> None:
+    if not os.path.isdir(source):
         return
-    os.close(open_or_create_directory(root_fd, mount["destination"]))
+    os.close(open_or_create_directory(root_fd, destination))
     flags = os.O_RDONLY | os.O_DIRECTORY
-    image_fd = open_in_root(root_fd, mount["destination"], flags)
-    volume_fd = os.open(mount["source"], flags | os.O_CLOEXEC)
+    image_fd = open_in_root(root_fd, destination, flags)
+    volume_fd = os.open(source, flags | os.O_CLOEXEC)
     copyup.fill(image_fd, volume_fd)
     os.close(image_fd)
     os.close(volume_fd)

@@ -73,13 +73,17 @@ class ForeignShim(Shim):
         orders = InitOrders(jsontext.loads(init_part))
         self._size = orders.spec["process"].get("consoleSize") or {}
         self._listen(ground.lay_out(orders, self.cgroup).detach())
+        if self.orders.stdio_owner:
+            # Its root has to find the way to the bundle.
+            os.chown(orders.exec_dir, 0, self.orders.stdio_owner[1])
+            os.chmod(orders.exec_dir, 0o710)
         self._write_state()
         options = ["--bundle", orders.exec_dir, "--pid-file", self._pid_path]
         if orders.tty:
             self._console = Console(self.loop, orders.exec_dir, "init.sock", self._take_terminal)
             options += ["--console-socket", self._console.path]
         else:
-            self._pipes = Pipes(with_input=self.orders.open_stdin)
+            self._pipes = Pipes(with_input=self.orders.open_stdin, owner=self.orders.stdio_owner)
         paths = {kind: f"/proc/{os.getpid()}/fd/{fd}" for kind, fd in namespace_fds.items()}
         self.commands.run(
             "create",

@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where nothing needs root: no mount namespace is entered, no bundle mounted."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "leave_host", lambda: None)
-    monkeypatch.setattr(module, "make_bundle", lambda orders, netns_path: None)
+    monkeypatch.setattr(module, "make_bundle", lambda orders, namespace_paths: None)
     monkeypatch.setattr(execs, "write_process", _write_process)
     return tmp_path
 

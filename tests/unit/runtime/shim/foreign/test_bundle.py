@@ -42,11 +42,11 @@ def test_what_only_our_own_runtime_understands_is_left_out() -> None:
 
 
 def test_the_network_namespace_goes_by_its_path_unless_it_has_one_or_none_is_given() -> None:
-    found = bundle.config(SPEC, ROOT, netns_path="/proc/1/fd/9")["linux"]["namespaces"]
+    found = bundle.config(SPEC, ROOT, namespace_paths={"network": "/proc/1/fd/9"})["linux"]["namespaces"]
     assert found == [{"type": "pid"}, {"type": "network", "path": "/proc/1/fd/9"}, {"type": "mount"}]
     assert bundle.config(SPEC, ROOT)["linux"]["namespaces"] == SPEC["linux"]["namespaces"]
     own = {**SPEC, "linux": {"namespaces": [{"type": "network", "path": "/its"}]}}
-    assert bundle.config(own, ROOT, netns_path="/x")["linux"]["namespaces"] == [{"type": "network", "path": "/its"}]
+    assert bundle.config(own, ROOT, namespace_paths={"network": "/x"})["linux"]["namespaces"] == [{"type": "network", "path": "/its"}]
 
 
 def test_the_root_is_in_the_bundle_and_the_version_one_that_all_take() -> None:
@@ -57,7 +57,7 @@ def test_the_root_is_in_the_bundle_and_the_version_one_that_all_take() -> None:
 
 def test_sources_can_be_replaced_and_the_config_it_is_made_from_stays() -> None:
     before = copy.deepcopy(SPEC)
-    found = bundle.config(SPEC, APP, netns_path="/n", sources={0: "/elsewhere"})
+    found = bundle.config(SPEC, APP, namespace_paths={"network": "/n"}, sources={0: "/elsewhere"})
     assert found["mounts"][0]["source"] == "/elsewhere" and "source" not in found["mounts"][1]
     assert before == SPEC
 
@@ -69,3 +69,16 @@ def test_sources_can_be_replaced_and_the_config_it_is_made_from_stays() -> None:
 def test_mounts_that_travel_to_the_host_are_told_from_the_others(options: list[str], is_shared: bool) -> None:
     mounts = [{"destination": "/x", "source": "/h", "options": options}, {"destination": "/y", "options": ["rshared"]}]
     assert bundle.shared_binds({"mounts": mounts}) == ([0] if is_shared else [])
+
+
+def test_what_is_idmapped_already_is_not_asked_for_again() -> None:
+    mapped = {"destination": "/v", "source": "/s", "uidMappings": [{}], "gidMappings": [{}], "options": []}
+    found = bundle.config({**SPEC, "mounts": [mapped]}, ROOT, sources={0: "/run/mapped-0"})["mounts"]
+    assert found == [{"destination": "/v", "source": "/run/mapped-0", "options": []}]
+
+
+def test_a_user_namespace_goes_by_a_path_with_its_mappings() -> None:
+    linux = {**SPEC["linux"], "namespaces": [{"type": "user"}], "uidMappings": [1], "gidMappings": [2]}
+    found = bundle.config({**SPEC, "linux": linux}, ROOT, namespace_paths={"user": "/proc/1/fd/8"})["linux"]
+    assert found["namespaces"] == [{"type": "user", "path": "/proc/1/fd/8"}]
+    assert (found["uidMappings"], found["gidMappings"]) == ([1], [2])
