@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -116,7 +117,7 @@ def test_an_exec_joins_the_user_namespace(api: Api, who: subids.Remapped) -> Non
     pid = api.inspect(made)["State"]["Pid"]
     code, printed = api.exec(made, "sh", "-c", "readlink /proc/self/ns/user; id -u")
     assert (code, printed.decode().split()) == (0, [os.readlink(f"/proc/{pid}/ns/user"), "0"])
-    assert api.exec(made, "id", User="1000:1001")[1] == b"uid=1000(app) gid=1001(extra)\n"
+    assert api.exec(made, "id", User="1000:1001")[1].startswith(b"uid=1000(app) gid=1001(extra)")
     code, printed = api.exec(made, "grep", "CapEff", "/proc/self/status", Privileged=True)
     assert code == 0 and int(printed.split()[1], 16) > 0xA80425FB
 
@@ -267,7 +268,9 @@ def test_limits_hold(api: Api) -> None:
 
 def test_a_device_is_there_with_the_containers_root_as_its_owner(api: Api) -> None:
     device = {"PathOnHost": "/dev/null", "PathInContainer": "/dev/void", "CgroupPermissions": "rwm"}
-    text = "stat -c %u:%g:%t:%T /dev/void; echo x >/dev/void; echo y >/dev/null; mknod /tmp/d c 1 3 2>/dev/null || echo no"
+    text = (
+        "stat -c %u:%g:%t:%T /dev/void; echo x >/dev/void; echo y >/dev/null; mknod /tmp/d c 1 3 2>/dev/null || echo no"
+    )
     assert script(api, text, host={"Devices": [device]}) == ["0:0:1:3", "no"]
 
 
@@ -286,13 +289,42 @@ def test_every_capability_is_one_over_its_own_namespaces_only(api: Api) -> None:
     text = (
         "mount -t tmpfs x /tmp && echo own;"
         "for file in /proc/sysrq-trigger /proc/sys/kernel/panic /proc/sys/vm/drop_caches /proc/self/oom_score_adj; do"
-        "  mount -o remount,rw /proc/sys; umount /proc/sysrq-trigger; sh -c \"echo -1 >$file\" && echo wrote $file;"
+        '  mount -o remount,rw /proc/sys; umount /proc/sysrq-trigger; sh -c "echo -1 >$file" && echo wrote $file;'
         "done 2>/dev/null;"
         "mknod /dev/disk b 254 0 2>/dev/null && cat /dev/disk >/dev/null 2>&1 && echo device;"
         "mount -t devtmpfs x /mnt 2>/dev/null && echo devtmpfs;"
         "dmesg -c >/dev/null 2>&1 && echo kernel log; true"
     )
     assert script(api, text, host=host) == ["own"]
+
+
+# other runtimes
+
+
+@pytest.mark.parametrize("program", ["runc", "crun"])
+def test_another_runtime_gets_the_same(who: subids.Remapped, program: str) -> None:
+    path = shutil.which(program)
+    if path is None:
+        pytest.skip(f"no {program}")
+    daemon = Sampand("--userns-remap", who.setting, "--add-runtime", f"other={path}")
+    os.chmod(daemon.folder, 0o711)  # root of the container has to find its way to the bundle
+    try:
+        daemon.start()
+        import_image(daemon.api, IMAGE)
+        host = {"Runtime": "other", "Binds": ["pages:/www"]}
+        text = "id -u; cat /proc/self/uid_map; stat -c %u /etc/hosts /www /www/index.html .; ls /sys/class/net"
+        text += "; echo x >/etc/hosts; echo end >/dev/stdout; sleep 60"
+        made = daemon.api.started(IMAGE, "sh", "-c", text, host=host, WorkingDir="/new/folder")
+        eventually(lambda: daemon.api.logs(made).endswith(b"end\n"))
+        uid, uid_map, *rest = daemon.api.logs(made).decode().splitlines()
+        assert (uid, uid_map.split()) == ("0", ["0", str(who.uid), str(who.uids)])
+        assert rest == ["0"] * 4 + ["eth0", "lo", "end"]
+        assert ids(f"{daemon.data_root}/volumes/pages/_data/index.html") == (0, 0)
+        assert daemon.api.exec(made, "sh", "-c", "id -u >/dev/stdout", User="app") == (0, b"1000\n")
+        daemon.api.wait(daemon.api.started(IMAGE, "true", User="app", host={"Runtime": "other"}))
+        assert ids("/dev/null") == (0, 0), "the host's own was given away"
+    finally:
+        daemon.destroy()
 
 
 # terminals
@@ -324,7 +356,7 @@ def test_with_the_hosts_user_namespace_everything_is_as_ever(api: Api, host: dic
 
 def test_the_hosts_ipc_namespace_cannot_be_mounted(api: Api) -> None:
     made = api.create(IMAGE, "true", host={"IpcMode": "host"})
-    with pytest.raises(Refused, match="mqueue.*not permitted"):
+    with pytest.raises(Refused, match=r"mqueue.*not permitted"):
         api.start(made)
     assert api.inspect(made)["State"]["Status"] == "created"
 
@@ -374,9 +406,7 @@ def test_containers_survive(api: Api, remapped: Sampand, victim: str) -> None:
 
 
 @pytest.mark.parametrize("victim", ["shim", "init"])
-def test_a_killed_shim_or_init_ends_the_container_and_leaves_nothing(
-    api: Api, remapped: Sampand, victim: str
-) -> None:
+def test_a_killed_shim_or_init_ends_the_container_and_leaves_nothing(api: Api, remapped: Sampand, victim: str) -> None:
     made = api.started(IMAGE, "sleep", "600")
     with open(f"{remapped.exec_root}/containers/{made}/state.json") as file:
         state = json.load(file)

@@ -173,6 +173,20 @@ def test_mounts_can_lie_on_earlier_ones(lab: Lab, host: str) -> None:
     assert out.split() == ["below", "file", "read-only"]
 
 
+@pytest.mark.parametrize("is_private", [False, True], ids=["host's users", "own users"])
+def test_a_source_in_the_root_is_what_earlier_mounts_made_of_it(lab: Lab, host: str, is_private: bool) -> None:
+    if is_private:
+        in_user_namespace(lab)
+    add(lab, "/srv/a", "bind", "rbind", source=host)
+    add(lab, f"{lab.rootfs}/srv/b", "bind", "rbind", "ro", source=f"{lab.rootfs}/srv/a")
+    add(lab, "/srv/c", "bind", "bind", source="rootfs/srv/b/file")
+    assert lab.output("sh", "-c", "cat /srv/b/file /srv/c; stat -f -c %T /srv/b/below").split("\n") == [
+        "of the host",
+        "of the host",
+        "tmpfs",
+    ]
+
+
 def test_a_mount_on_the_root_takes_its_place(lab: Lab) -> None:
     other = f"{lab.bundle}/other"
     os.mkdir(other)
@@ -228,7 +242,7 @@ def test_what_lxcfs_provides_may_be_bound_and_a_procfs_may_be_proc(lab: Lab, hos
 @pytest.mark.parametrize("kind", ["proc", "sysfs"])
 def test_procfs_and_sysfs_are_not_mounted_through_links(lab: Lab, kind: str) -> None:
     os.symlink("/usr", f"{lab.rootfs}/place")
-    assert f"{kind} must be mounted on an ordinary directory" in _refusal(lab, mount("/place", kind))
+    assert f"{kind} must be mounted on ordinary directory" in _refusal(lab, mount("/place", kind))
 
 
 # content

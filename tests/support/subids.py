@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Remapped(NamedTuple):
-    """`setting` for the daemon; the first uid and gid on the host and how many there are of each in their first range."""
+    """`setting` for the daemon; the first uid and gid on the host, and how many there are in their first ranges."""
 
     setting: str
     uid: int

@@ -62,9 +62,7 @@ class HostFacts:
         return "private"
 
 
-def probe(
-    *, cgroup_parent: str = "/sampan", seccomp_profile: str = "", no_new_privileges: bool = False
-) -> HostFacts:
+def probe(*, cgroup_parent: str = "/sampan", seccomp_profile: str = "", no_new_privileges: bool = False) -> HostFacts:
     """The facts about the machine this runs on, and the daemon's settings about it."""
     bounding = capabilities.status_mask("CapBnd")
     name = os.uname()

@@ -26,9 +26,13 @@ _TIED = c.MS_SHARED | c.MS_SLAVE
 
 
 class Bind(Step):
-    """Bind a file or directory of the host; `id_map` is for a mount that shows other owners than the files have."""
+    """Bind a file or directory of the host.
 
-    __slots__ = ("id_map", "in_user_namespace", "is_directory", "link", "mount", "options", "tree_fd")
+    id_map      for a mount that shows other owners than the files have
+    inner       the source's path in the new root, if it is there; it is looked up late, for earlier mounts may make it
+    """
+
+    __slots__ = ("id_map", "in_user_namespace", "inner", "is_directory", "link", "mount", "options", "tree_fd")
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class Bind(Step):
         self.options = options or parse_options(mount.options)
         self.id_map = id_map
         self.in_user_namespace = in_user_namespace
+        self.inner = ""
         self.tree_fd = -1
         self.is_directory = True
         self.link = ""
@@ -50,23 +55,20 @@ class Bind(Step):
         return f"bind {self.mount.source} on {self.mount.target}"
 
     def share(self) -> None:
-        if any(kind & _TIED for kind in self.options.propagation):
+        if not self.inner and any(kind & _TIED for kind in self.options.propagation):
             self._clone()
             if self.in_user_namespace and self.tree_fd >= 0:
                 set_propagation(self.tree_fd, [c.MS_SLAVE | c.MS_REC])
 
     def prepare(self) -> None:
-        if self.tree_fd < 0:
+        if self.tree_fd < 0 and not self.inner:
             self._clone()
         check_place(self.mount.target, is_procfs=self.mount.target == "/proc" and self._is_procfs())
-        if self.id_map:
+        if self.id_map and self.tree_fd >= 0:
             self.id_map.apply(self.tree_fd)
 
     def _clone(self) -> None:
-        words = self.options.ours
-        flags = c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC
-        if self.options.flags & c.MS_REC:
-            flags |= c.AT_RECURSIVE
+        words, flags = self.options.ours, self._flags()
         if words:
             if SOURCE_NOFOLLOW in words:
                 flags |= c.AT_SYMLINK_NOFOLLOW
@@ -74,6 +76,18 @@ class Bind(Step):
                 return
         self.tree_fd = syscalls.open_tree(c.AT_FDCWD, self.mount.source, flags)
         self.is_directory = stat.S_ISDIR(os.fstat(self.tree_fd).st_mode)
+
+    def _flags(self) -> int:
+        depth = c.AT_RECURSIVE if self.options.flags & c.MS_REC else 0
+        return c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | depth
+
+    def _clone_inside(self, root: Root) -> None:
+        source = open_in_root(root.fd, self.inner, os.O_PATH)
+        self.tree_fd = syscalls.open_tree(source, "", self._flags() | c.AT_EMPTY_PATH)
+        self.is_directory = stat.S_ISDIR(os.fstat(source).st_mode)
+        os.close(source)
+        if self.id_map:
+            self.id_map.apply(self.tree_fd)
 
     def _takes_link(self) -> bool:
         if SOURCE_NOFOLLOW in self.options.ours or TARGET_NOFOLLOW in self.options.ours:
@@ -92,6 +106,8 @@ class Bind(Step):
         if self.link:
             _make_link(root.fd, self.link, self.mount.target)
             return
+        if self.inner:
+            self._clone_inside(root)
         target = self._open(root)
         try:
             if COPY_UP in self.options.ours and self.is_directory:

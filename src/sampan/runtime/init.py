@@ -100,7 +100,7 @@ def go_on(sync: socket.socket, take_orders: "Callable[[], Stage | None]") -> "No
 
 def _run(stage: Stage) -> None:
     orders, spec = stage.orders, stage.spec
-    process = spec["process"]
+    process = spec.get("process") or {}
     restrict.default_signals()
     stage.prepare_on_host()
     stage.build()
@@ -108,6 +108,8 @@ def _run(stage: Stage) -> None:
         _let_hooks_run(stage)
     labels.apply(process)
     stage.enter_root()
+    if not process:
+        _wait_in_vain(stage)
     identity = _identity(stage)
     restrict.enter_directory(stage.root.fd, process.get("cwd") or "/")
     assert stage.stdio is not None
@@ -123,16 +125,21 @@ def _run(stage: Stage) -> None:
     attributes.apply(process, spec["linux"])
     restrict.restrict(process, identity, stage.sync, orders.filter, dies_with_parent=bool(orders.exec_dir))
     message.send(stage.sync, {"event": "ready"})
-    _run_hooks(spec, "startContainer", stage.wait_for_go(), environment)
+    event, late = stage.wait_for_go(), restrict.late_filter(process, orders.filter)
+    if late is not None and (spec.get("hooks") or {}).get("startContainer"):
+        late.load(stage.sync)  # these hooks are the container's business
+        late = None
+    _run_hooks(spec, "startContainer", event, environment)
     if (spec.get("annotations") or {}).get(reaper.ANNOTATION):
         reaper.split()
-    restrict.execute(
-        program,
-        process["args"],
-        environment,
-        stage.sync,
-        filter=restrict.late_filter(process, orders.filter),
-    )
+    restrict.execute(program, process["args"], environment, stage.sync, filter=late)
+
+
+def _wait_in_vain(stage: Stage) -> "NoReturn":
+    """A container may be created without a process (config.md, "Process"); it cannot be started."""
+    message.send(stage.sync, {"event": "ready"})
+    stage.wait_for_go()
+    raise StageError("the config has no process to start")
 
 
 def _identity(stage: Stage) -> Identity:
@@ -175,5 +182,7 @@ def _unheard(warning: str) -> None:
 
 
 def with_home(environment: "list[str]", home: str) -> "list[str]":
-    """The environment with HOME set, if it was not."""
-    return environment if any(text.startswith("HOME=") for text in environment) else [*environment, f"HOME={home}"]
+    """The environment with HOME set, if it was not, or to nothing."""
+    if any(text.startswith("HOME=") and text != "HOME=" for text in environment):
+        return environment
+    return [*(text for text in environment if text != "HOME="), f"HOME={home}"]

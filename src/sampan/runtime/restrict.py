@@ -57,6 +57,17 @@ def set_rlimits(limits: "list[dict[str, Any]]") -> None:
             raise StageError(text) from error
 
 
+def raised(limits: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
+    """Those limits whose hard one is above this process's own."""
+    found = []
+    for limit in limits:
+        number = getattr(resource, limit["type"], None)
+        own = resource.RLIM_INFINITY if number is None else resource.getrlimit(number)[1]
+        if own != resource.RLIM_INFINITY and not 0 <= limit["hard"] <= own:
+            found.append(limit)
+    return found
+
+
 def _text(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()

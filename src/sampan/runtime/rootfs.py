@@ -30,16 +30,19 @@ if TYPE_CHECKING:
     from sampan.runtime.namespaces import Namespaces
 
 
-def plan(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]", *, more: "list[Step] | None" = None) -> "list[Step]":
+def plan(
+    spec: "dict[str, Any]", cgroup_folders: "dict[str, str]", *, more: "list[Step] | None" = None, place: str = ""
+) -> "list[Step]":
     """The steps for an OCI config, in order; pure. `cgroup_folders`: controller to directory, "" for version 2.
 
-    `more`: further ones, to be done when all is mounted and nothing is read-only yet.
+    `more`: further ones, to be done when all is mounted and nothing is read-only yet. `place`: where the root's files
+    are on the host; a source below it means what is there by then, and a target below it the same as without.
     """
     linux = spec.get("linux") or {}
     kinds = {space["type"] for space in linux.get("namespaces") or ()}
     if "mount" not in kinds:
         return [Nodes(nodes(linux.get("devices") or []), may_bind=False), *(more or ())]
-    steps, again = plan_mounts(spec, cgroup_folders)
+    steps, again = plan_mounts(spec, cgroup_folders, place=place)
     if not any(isinstance(step, Bind) and step.mount.target == "/dev" for step in steps):
         steps.append(_nodes(linux, in_user_namespace="user" in kinds))
     steps += [Sysctl(name, str(value)) for name, value in (linux.get("sysctl") or {}).items()]
@@ -53,7 +56,9 @@ def plan(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]", *, more: "lis
     return steps + again
 
 
-def plan_mounts(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "tuple[list[Step], list[Step]]":
+def plan_mounts(
+    spec: "dict[str, Any]", cgroup_folders: "dict[str, str]", *, place: str = ""
+) -> "tuple[list[Step], list[Step]]":
     """The steps for the mounts of a config alone, and what makes some of them read-only when all are filled."""
     linux = spec.get("linux") or {}
     kinds = {space["type"] for space in linux.get("namespaces") or ()}
@@ -61,12 +66,16 @@ def plan_mounts(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "tu
     again: list[Step] = []
     for found in spec.get("mounts") or ():
         kind, target = found.get("type") or "", clean(found["destination"])
+        if place:
+            target = below(target, place) or target
         mount = Mount(kind, found.get("source") or "", target, list(found.get("options") or ()))
         options = parse_options(mount.options)
         if options.flags & c.MS_REMOUNT:
             steps.append(Remount(mount, options))
         elif kind == "bind" or options.flags & c.MS_BIND:
             bind = Bind(mount, options, in_user_namespace="user" in kinds)
+            if place:
+                bind.inner = below(os.path.abspath(mount.source), place)
             if options.ours or "uidMappings" in found or "gidMappings" in found:
                 from sampan.runtime import idmap
 
@@ -79,6 +88,11 @@ def plan_mounts(spec: "dict[str, Any]", cgroup_folders: "dict[str, str]") -> "tu
             if options.fresh_flags & c.MS_RDONLY and (kind == "tmpfs" or target == "/dev"):
                 again.append(ReadOnlyAgain(target))
     return steps, again
+
+
+def below(path: str, place: str) -> str:
+    """`path` as it is called inside the root at `place`; "" for one outside."""
+    return path[len(place.rstrip("/")) :] or "/" if f"{path}/".startswith(f"{place.rstrip('/')}/") else ""
 
 
 def _file_system(mount: Mount, options: Options, spec: "dict[str, Any]") -> FileSystem:

@@ -16,7 +16,7 @@ from sampan.linux.rootpath import open_or_create_directory
 from sampan.runtime import attributes, ground, message, namespaces, rebirth, rootfs, terminal
 from sampan.runtime.cgroup.detect import cgroup_for
 from sampan.runtime.namespaces import Namespaces
-from sampan.runtime.restrict import StageError, set_rlimits
+from sampan.runtime.restrict import StageError, raised, set_rlimits
 from sampan.runtime.steps import Root, Step
 
 TYPE_CHECKING = False
@@ -62,7 +62,9 @@ class Stage:
         self.namespaces = Namespaces(linux.get("namespaces"))
         self.namespace_fds = namespace_fds or {}
         self.cgroup = cgroup_for(linux.get("cgroupsPath") or "", manager=orders.cgroup_manager, name=orders.id)
-        self.steps = rootfs.plan(self.spec, self.cgroup.folders, more=self._own_steps())
+        # The engine's root has no place of its own on the host, which a source could be below.
+        place = "" if orders.exec_dir else orders.staging
+        self.steps = rootfs.plan(self.spec, self.cgroup.folders, more=self._own_steps(), place=place)
         self.folder_fd = -1  # the shim's directory, for who will be reborn
         self.has_cgroup_ns = bool(self.namespaces.new & c.CLONE_NEWCGROUP)
         self._task_fds: list[int] = []
@@ -90,8 +92,8 @@ class Stage:
         self.namespace_fds = self.namespaces.open() | self.namespace_fds
         adjust_oom_score(self.spec.get("process") or {})
         if self.namespaces.in_user_namespace:
-            # From inside no hard limit can be raised.
-            set_rlimits((self.spec.get("process") or {}).get("rlimits") or [])
+            # From inside no hard limit can be raised; the others may be too low for what is still to be done.
+            set_rlimits(raised((self.spec.get("process") or {}).get("rlimits") or []))
         for step in self.steps:
             attempt(step, step.share)
         namespaces.join(self.namespace_fds, "mount")

@@ -30,6 +30,7 @@ IN_PROC = frozenset(
         "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo sys/kernel/ns_last_pid sys/crypto/fips_enabled"
     ).split()
 )
+_INITIAL_USER_NAMESPACE = 0xEFFFFFFD  # PROC_USER_INIT_INO (linux/proc_ns.h)
 
 
 class Root:
@@ -169,7 +170,7 @@ class FileSystem(Step):
         except OSError as error:
             if kind in ("proc", "sysfs") and error.errno in (errno.ELOOP, errno.ENOTDIR):
                 # A link would let an image choose what is hidden and protected there (CVE-2019-19921).
-                raise OSError(error.errno, f"{kind} must be mounted on an ordinary directory", target) from error
+                raise OSError(error.errno, f"{kind} must be mounted on ordinary directory", target) from error
             raise
         takes_mode = kind == "tmpfs" and "mode=" not in self.options.data
         return fd, stat.S_IMODE(os.fstat(fd).st_mode) if takes_mode else -1
@@ -196,11 +197,8 @@ class FileSystem(Step):
 
 
 def _in_user_namespace() -> bool:
-    fd = os.open("/proc/self/uid_map", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 4096).split() != [b"0", b"0", b"4294967295"]
-    finally:
-        os.close(fd)
+    # Not by its mappings, which may be those of the first one.
+    return os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER_NAMESPACE
 
 
 def _absolute_layers(data: str) -> str:

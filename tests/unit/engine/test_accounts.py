@@ -23,7 +23,9 @@ echo "$name:x:998:" >>ETC/group
 def etc(tmp_path: Path) -> Path:
     found = tmp_path / "etc"
     found.mkdir()
-    (found / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n\n# alice is new\nalice:x:1000:1001::/:/bin/sh\nbad\n")
+    (found / "passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\n\n# alice is new\nalice:x:1000:1001::/:/bin/sh\nbad\n"
+    )
     (found / "group").write_text("root:x:0:\nalice:x:1001:\nstaff:x:50:alice\n")
     (found / "subuid").write_text("alice:100000:65536\nbob:165536:65536\n1000:300000:10\nbob:x:y\n")
     (found / "subgid").write_text("alice:100000:65536\n")

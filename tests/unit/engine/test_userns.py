@@ -83,13 +83,13 @@ def test_a_user_without_a_group_of_his_name_is_refused(accounts: Accounts) -> No
 
 def test_more_ranges_than_the_kernel_takes_are_refused(accounts: Accounts) -> None:
     Path(accounts.etc, "subuid").write_text("".join(f"hal:{start}000:10\n" for start in range(1, 343)))
-    with pytest.raises(InvalidArgument, match="342 subuid ranges.*340 at most"):
+    with pytest.raises(InvalidArgument, match=r"342 subuid ranges.*340 at most"):
         mapping_for("hal", accounts)
 
 
 def test_a_range_that_makes_no_sense_is_shown(accounts: Accounts) -> None:
     Path(accounts.etc, "subuid").write_text("hal:many:few\n")
-    with pytest.raises(InvalidArgument, match="Can't create ID mappings: invalid line in .*hal:many:few"):
+    with pytest.raises(InvalidArgument, match=r"Can.t create ID mappings: invalid line in .*hal:many:few"):
         mapping_for("hal", accounts)
 
 

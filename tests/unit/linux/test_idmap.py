@@ -46,12 +46,15 @@ def test_namespaces_that_are_born_together_belong_together() -> None:
 
 @pytest.mark.needs_root
 def test_a_mapping_that_the_kernel_refuses_leaves_neither_descriptor_nor_child() -> None:
-    before = os.listdir("/proc/self/fd")
-    with pytest.raises(OSError, match="write id mappings: "):
-        idmap.namespace_fds([(0, 0, 0)], [(0, 0, 1)])
-    assert os.listdir("/proc/self/fd") == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    def life() -> None:
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(OSError, match="write id mappings: "):
+            idmap.namespace_fds([(0, 0, 0)], [(0, 0, 1)])
+        assert os.listdir("/proc/self/fd") == before
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+    assert children.code_of(life) == 0
 
 
 @pytest.mark.needs_root

@@ -48,7 +48,7 @@ def test_a_seccomp_agent_gets_the_listener_and_whose_it_is(listener: socket.sock
     consolesocket.send_listener(listener.getsockname(), fd, STATE, pid=9, metadata="for the agent")
     text, [got] = received(listener)
     assert json.loads(text) == {
-        "ociVersion": "1.2.0",
+        "ociVersion": "0.2.0",
         "fds": ["seccompFd"],
         "pid": 9,
         "metadata": "for the agent",

@@ -1,4 +1,3 @@
-from sampan.linux.constants import SECCOMP_FILTER_FLAG_NEW_LISTENER
 from sampan.runtime.filter import Filter
 
 
@@ -12,6 +11,7 @@ def test_no_filter_is_none() -> None:
     assert Filter.from_json(None) is None
 
 
-def test_a_listener_is_a_matter_of_flags() -> None:
-    assert Filter(b"", SECCOMP_FILTER_FLAG_NEW_LISTENER | 2).needs_listener
-    assert not Filter(b"", 2).needs_listener
+def test_a_listener_is_for_whom_the_profile_names() -> None:
+    found = Filter.of({"listenerPath": "/run/agent", "listenerMetadata": "x"}, b"p", 2)
+    assert (found.listener, found.flags) == ({"path": "/run/agent", "metadata": "x"}, 2)
+    assert Filter.of({}, b"p", 2).listener is None

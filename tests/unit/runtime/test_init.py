@@ -46,7 +46,7 @@ def said(shim: socket.socket) -> dict[str, Any]:
 def test_home_is_set_only_where_it_was_not() -> None:
     assert init.with_home(["A=1"], "/root") == ["A=1", "HOME=/root"]
     assert init.with_home(["HOME=/mine"], "/root") == ["HOME=/mine"]
-    assert init.with_home(["HOME="], "/root") == ["HOME="]
+    assert init.with_home(["HOME=", "A="], "/root") == ["A=", "HOME=/root"]
     assert init.with_home(["HOMER=x"], "/") == ["HOMER=x", "HOME=/"]
 
 

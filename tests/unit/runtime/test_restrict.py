@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from sampan.linux.constants import SECCOMP_FILTER_FLAG_NEW_LISTENER
 from sampan.runtime import restrict
 from sampan.runtime.filter import Filter
 from sampan.runtime.restrict import StageError
@@ -129,7 +128,7 @@ def test_as_many_descriptors_as_asked_for_go_with_the_program() -> None:
 
 
 def test_only_a_filter_that_no_new_privs_allows_waits_for_the_end() -> None:
-    plain, asking = Filter(b"", 0), Filter(b"", SECCOMP_FILTER_FLAG_NEW_LISTENER)
+    plain, asking = Filter(b""), Filter(b"", 0, {"path": "/x", "metadata": ""})
     assert restrict.late_filter({"noNewPrivileges": True}, plain) is plain
     assert restrict.late_filter({"noNewPrivileges": False}, plain) is None
     # Somebody has to be given the listener, who may be gone at the end.

@@ -120,6 +120,20 @@ def test_targets_are_cleaned_and_mappings_found() -> None:
     assert mapped.id_map is not None and mapped.id_map.uids == [(0, 7, 1)]
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/b/rootfs/mnt/x", "/mnt/x"), ("/b/rootfs", "/"), ("/b/rootfs2/x", ""), ("/b", "")]
+)
+def test_paths_below_the_place_of_the_root_are_paths_in_the_root(path: str, expected: str) -> None:
+    assert rootfs.below(path, "/b/rootfs") == rootfs.below(path, "/b/rootfs/") == expected
+    mount = {"destination": path, "type": "bind", "source": path, "options": ["bind"]}
+    (step,), _ = rootfs.plan_mounts({"mounts": [mount]}, {}, place="/b/rootfs")
+    assert isinstance(step, Bind)
+    assert (step.inner, step.mount.target) == (expected, expected or path)
+    (step,), _ = rootfs.plan_mounts({"mounts": [mount]}, {})
+    assert isinstance(step, Bind)
+    assert (step.inner, step.mount.target) == ("", path)
+
+
 # how mounts are tied to the host's
 
 

@@ -95,7 +95,7 @@ def test_a_link_is_followed_inside_the_root_and_a_plain_place_needs_no_second_lo
 def test_procfs_and_sysfs_want_an_ordinary_directory(root: Root, tmp_path: Path, kind: str) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / kind).symlink_to("elsewhere")
-    with pytest.raises(OSError, match="ordinary directory"):
+    with pytest.raises(OSError, match="must be mounted on ordinary directory"):
         FileSystem(Mount(kind, kind, f"/{kind}", [])).execute(root)
     (tmp_path / kind).unlink()
     (tmp_path / kind).write_text("")

@@ -38,6 +38,15 @@ def listen() -> int:
     return wakeup
 
 
+def fit(process: "dict[str, Any]") -> None:
+    """Let the terminal of a process have the size of ours from the beginning, so that nothing is drawn twice."""
+    try:
+        columns, lines = os.get_terminal_size(0)
+    except OSError:
+        return
+    process["consoleSize"] = {"height": lines, "width": columns}
+
+
 def wait(pid: int, pidfd: int, wakeup: int = -1, master_fd: int = -1, waiting: "Waiting | None" = None) -> int:
     """Wait for a child; with `master_fd` connect our standard streams to that terminal meanwhile (it is closed).
 

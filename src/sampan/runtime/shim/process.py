@@ -23,17 +23,25 @@ class Pipes:
     """Three pipes for a process without a terminal: `theirs` for the child, `ours` for the shim.
 
     `owner` is the (uid, gid) of root in a user namespace, who would else not be allowed to open /dev/stdout.
+    Without input, the child's is the host's /dev/null; not `lends_null`: a pipe at its end.
     """
 
     __slots__ = ("ours", "theirs")
 
-    def __init__(self, *, with_input: bool, owner: "list[int] | None" = None) -> None:
+    def __init__(self, *, with_input: bool, owner: "list[int] | None" = None, lends_null: bool = True) -> None:
         output, error = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        given = os.pipe2(os.O_CLOEXEC) if with_input else (os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1)
+        given = (
+            os.pipe2(os.O_CLOEXEC)
+            if with_input or not lends_null
+            else (os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), -1)
+        )
+        if given[1] >= 0 and not with_input:
+            os.close(given[1])
+            given = (given[0], -1)
         self.theirs = (given[0], output[1], error[1])
         self.ours = (given[1], output[0], error[0])
         if owner:
-            for fd in self.theirs[0 if with_input else 1 :]:  # not the host's /dev/null
+            for fd in self.theirs[0 if with_input or not lends_null else 1 :]:
                 os.fchown(fd, *owner)
 
     def close_theirs(self) -> None:

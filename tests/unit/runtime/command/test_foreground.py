@@ -14,6 +14,8 @@ from support import children
 from support.terminal import Terminal
 from support.waiting import eventually
 
+# Not for ever, should a test fail.
+LOOP = "for i in $(seq 1000); do sleep 0.01; done"
 # Waits for a shell on a terminal of its own, as `run` does for a container's process.
 ON_TERMINAL = """
 import os, sys
@@ -54,7 +56,7 @@ def test_the_code_is_the_programs_or_128_and_its_signal(script: str, code: int) 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGRTMIN + 3])
 def test_signals_are_passed_on_and_do_not_end_the_wait(number: int, tmp_path: Path) -> None:
-    script = f"trap 'exit 9' {number}; echo > {tmp_path}/ready; while :; do sleep 0.01; done"
+    script = f"trap 'exit 9' {number}; echo > {tmp_path}/ready; {LOOP}"
 
     def send(pid: int) -> None:
         eventually((tmp_path / "ready").exists)
@@ -122,7 +124,7 @@ def test_our_terminal_is_passed_through_and_given_back() -> None:
 
 
 def test_the_size_follows_and_control_c_is_the_containers() -> None:
-    script = "trap 'stty size' WINCH; trap 'exit 6' INT; echo ready; while :; do sleep 0.01; done"
+    script = f"trap 'stty size' WINCH; trap 'exit 6' INT; echo ready; {LOOP}"
     with Terminal(command(script), dict(os.environ)) as terminal:
         terminal.wait_text("ready")
         terminal.resize(20, 60)
@@ -159,3 +161,20 @@ def test_nobody_looking_does_not_end_the_container() -> None:
         os.close(write)
         assert done.returncode == 4, done.stderr
         assert os.listdir(folder) == ["finished"]
+
+
+def test_a_terminal_begins_with_the_size_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    process: dict[str, Any] = {"consoleSize": {"height": 1, "width": 2}}
+    monkeypatch.setattr(os, "get_terminal_size", lambda fd: os.terminal_size((97, 31)))
+    foreground.fit(process)
+    assert process == {"consoleSize": {"height": 31, "width": 97}}
+
+
+def test_without_one_the_size_of_the_config_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int) -> os.terminal_size:
+        raise OSError(25, "Inappropriate ioctl for device")
+
+    monkeypatch.setattr(os, "get_terminal_size", refuse)
+    process: dict[str, Any] = {}
+    foreground.fit(process)
+    assert process == {}

@@ -109,7 +109,7 @@ def test_hooks_run_in_between_in_their_order_and_know_the_process(context: Conte
         assert file.read().split() == ["prestart", "createRuntime"]
     with open("prestart") as file:
         state = json.load(file)
-    assert (state["status"], state["pid"], state["id"]) == ("creating", launch.pid, "one")
+    assert (state["status"], state["pid"], state["id"]) == ("created", launch.pid, "one")
 
 
 def test_a_hook_that_fails_undoes_it_all_and_the_container_is_seen_off(context: Context, first_process: Put) -> None:

@@ -2,6 +2,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -49,8 +50,8 @@ class Supervised:
             on_event=self._says,
         )
 
-    def _says(self, event: str, fds: list[int]) -> None:
-        self.events.append((event, fds))
+    def _says(self, event: dict[str, Any], fds: list[int]) -> None:
+        self.events.append((event["event"], fds))
 
     def turn(self) -> None:
         self.loop._is_running = True
@@ -230,3 +231,11 @@ def test_pipes_may_be_anothers_but_never_the_hosts_null_device() -> None:
         assert owners[0] == ((1234, 5678) if with_input else (null.st_uid, null.st_gid))
         pipes.close_theirs()
         pipes.close_ours()
+
+
+def test_input_that_nobody_gives_is_at_its_end_without_the_null_device() -> None:
+    pipes = Pipes(with_input=False, lends_null=False)
+    assert os.read(pipes.theirs[0], 1) == b"" and os.readlink(f"/proc/self/fd/{pipes.theirs[0]}").startswith("pipe:")
+    assert pipes.ours[0] == -1
+    pipes.close_theirs()
+    pipes.close_ours()

@@ -47,6 +47,10 @@ def prepared(context: "Context", options: "Options", *, gate: bool, is_detached:
     check_process(context, spec.get("process") or {}, spec.get("linux") or {})
     has_terminal = bool((spec.get("process") or {}).get("terminal"))
     check_console(has_terminal, options["console-socket"], is_detached=is_detached)
+    if has_terminal and not options["console-socket"]:
+        from sampan.runtime.command import foreground
+
+        foreground.fit(spec["process"])
     descriptors.check(options["preserve-fds"] + descriptors.activated())
     container = Container.make(context.root, options.arguments[0], bundle=bundle, spec=spec)
     wishes = Wishes(

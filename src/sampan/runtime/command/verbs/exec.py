@@ -65,6 +65,10 @@ def run(context: "Context", options: "Options") -> int:
     descriptors.check(options["preserve-fds"])
     process = process_of(container, options)
     check_console(bool(process.get("terminal")), options["console-socket"], is_detached=options["detach"])
+    if process.get("terminal") and not options["console-socket"]:
+        from sampan.runtime.command import foreground
+
+        foreground.fit(process)
     joining = Joining(container, process, options)
     try:
         joining.begin()

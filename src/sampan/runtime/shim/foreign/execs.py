@@ -8,7 +8,6 @@ from sampan.runtime.shim.foreign.command import Result
 from sampan.runtime.shim.foreign.console import Console
 from sampan.runtime.shim.foreign.preparation import write_process
 from sampan.runtime.shim.foreign.process import Adopted, read_pid
-from sampan.runtime.shim.process import Pipes
 from sampan.runtime.shim.stdio import Stdio
 from sampan.runtime.terminal import set_size
 
@@ -31,7 +30,7 @@ class Exec:
         self._base = f"{shim.orders.exec_dir}/exec-{number}"
         stdio = Stdio(shim.loop, log=None, close_input_at_end=not body["tty"], on_drained=self._leave)
         self.process = Adopted(shim.children, stdio, on_exit=self._ended)
-        self._pipes = None if body["tty"] else Pipes(with_input=body["stdin"], owner=shim.orders.stdio_owner)
+        self._pipes = None if body["tty"] else shim.new_pipes(with_input=body["stdin"])
         self._console = (
             Console(shim.loop, shim.orders.exec_dir, f"exec-{number}.sock", self._take_terminal)
             if body["tty"]

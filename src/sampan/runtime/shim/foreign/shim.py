@@ -83,7 +83,7 @@ class ForeignShim(Shim):
             self._console = Console(self.loop, orders.exec_dir, "init.sock", self._take_terminal)
             options += ["--console-socket", self._console.path]
         else:
-            self._pipes = Pipes(with_input=self.orders.open_stdin, owner=self.orders.stdio_owner)
+            self._pipes = self.new_pipes(with_input=self.orders.open_stdin)
         paths = {kind: f"/proc/{os.getpid()}/fd/{fd}" for kind, fd in namespace_fds.items()}
         self.commands.run(
             "create",
@@ -94,6 +94,12 @@ class ForeignShim(Shim):
         )
         if self._pipes is not None:
             self._pipes.close_theirs()
+
+    def new_pipes(self, *, with_input: bool) -> Pipes:
+        """For a process that the runtime makes. In a user namespace, crun gives what it gets as stdin to the user of
+        the container, be it the host's /dev/null (seen with 1.8.1); so it gets another."""
+        owner = self.orders.stdio_owner
+        return Pipes(with_input=with_input, owner=owner, lends_null=not owner)
 
     @property
     def _pid_path(self) -> str:

@@ -46,7 +46,9 @@ def test_the_network_namespace_goes_by_its_path_unless_it_has_one_or_none_is_giv
     assert found == [{"type": "pid"}, {"type": "network", "path": "/proc/1/fd/9"}, {"type": "mount"}]
     assert bundle.config(SPEC, ROOT)["linux"]["namespaces"] == SPEC["linux"]["namespaces"]
     own = {**SPEC, "linux": {"namespaces": [{"type": "network", "path": "/its"}]}}
-    assert bundle.config(own, ROOT, namespace_paths={"network": "/x"})["linux"]["namespaces"] == [{"type": "network", "path": "/its"}]
+    assert bundle.config(own, ROOT, namespace_paths={"network": "/x"})["linux"]["namespaces"] == [
+        {"type": "network", "path": "/its"}
+    ]
 
 
 def test_the_root_is_in_the_bundle_and_the_version_one_that_all_take() -> None:

@@ -38,7 +38,7 @@ def test_names_of_an_exec_mean_what_they_mean_in_the_container(root: Path, tmp_p
     preparation.write_process(path, PROCESS, init_pid=5, user="app", groups=["extra"])
     with open(path) as file:
         found = json.load(file)
-    assert found["user"] == {"uid": 1000, "gid": 100, "additionalGids": [7]}
+    assert found["user"] == {"uid": 1000, "gid": 100, "additionalGids": [100, 7]}
     assert found["env"] == ["HOME=/home/app"] and found["args"] == ["sh"]
 
 
@@ -54,19 +54,19 @@ def test_a_volume_is_filled_with_what_the_image_has_there(root: Path, tmp_path: 
     volume = tmp_path / "volume"
     volume.mkdir()
     root_fd = os.open(root, os.O_PATH)
-    preparation._fill_volume(root_fd, {"source": str(volume), "destination": "/www"})
+    preparation._fill_volume(root_fd, "/www", str(volume))
     assert (volume / "page").read_text() == "hello"
     (root / "www/page").write_text("newer")
-    preparation._fill_volume(root_fd, {"source": str(volume), "destination": "/www"})
+    preparation._fill_volume(root_fd, "/www", str(volume))
     assert (volume / "page").read_text() == "hello", "only an empty volume is filled"
-    preparation._fill_volume(root_fd, {"source": str(volume / "page"), "destination": "/www/page"})
+    preparation._fill_volume(root_fd, "/www/page", str(volume / "page"))
     os.close(root_fd)
 
 
 def test_a_target_that_the_image_lacks_is_made(root: Path, tmp_path: Path) -> None:
     (tmp_path / "volume").mkdir()
     root_fd = os.open(root, os.O_PATH)
-    preparation._fill_volume(root_fd, {"source": str(tmp_path / "volume"), "destination": "/a/b"})
+    preparation._fill_volume(root_fd, "/a/b", str(tmp_path / "volume"))
     os.close(root_fd)
     assert (root / "a/b").is_dir()
 
@@ -98,5 +98,5 @@ def test_a_shared_source_gets_a_place_of_its_kind(
     moved: list[tuple[int, int]] = []
     monkeypatch.setattr(syscalls, "move_mount", lambda tree, target: moved.append((tree, target)))
     tree = os.open(source, os.O_PATH)
-    assert preparation._place_shared(tree, str(tmp_path / "shared-0")) == str(tmp_path / "shared-0")
+    assert preparation._place(tree, str(tmp_path / "shared-0")) == str(tmp_path / "shared-0")
     assert (tmp_path / "shared-0").is_dir() is is_folder and moved[0][0] == tree
