@@ -33,9 +33,3 @@ def code(pid: int) -> int:
 def code_of(action: Callable[[], object]) -> int:
     """Fork and wait."""
     return code(fork(action))
-
-
-def own() -> set[int]:
-    """The children of the test process, those that have ended and were not waited for among them."""
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:
-        return set(map(int, file.read().split()))

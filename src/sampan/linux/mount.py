@@ -186,6 +186,14 @@ class Options:
         return flags
 
 
+def unescape(text: str) -> str:
+    """A path as /proc/<pid>/mountinfo writes it, with octal numbers for blanks and backslashes."""
+    if "\\" not in text:
+        return text
+    first, *rest = text.split("\\")
+    return first + "".join(chr(int(piece[:3], 8)) + piece[3:] for piece in rest)
+
+
 def parse_options(words: "list[str]") -> Options:
     """Sort option words; a word that no table knows is the file system's."""
     found, rest = Options(), []

@@ -14,7 +14,16 @@ import stat
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.linux.mount import COPY_SYMLINK, COPY_UP, SOURCE_NOFOLLOW, TARGET_NOFOLLOW, Mount, Options, parse_options
+from sampan.linux.mount import (
+    COPY_SYMLINK,
+    COPY_UP,
+    SOURCE_NOFOLLOW,
+    TARGET_NOFOLLOW,
+    Mount,
+    Options,
+    parse_options,
+    unescape,
+)
 from sampan.linux.rootpath import create_directory, create_file, open_in_root, open_or_create_directory
 from sampan.runtime.steps import Root, Step, check_place, open_place, set_propagation
 
@@ -29,10 +38,21 @@ class Bind(Step):
     """Bind a file or directory of the host.
 
     id_map      for a mount that shows other owners than the files have
-    inner       the source's path in the new root, if it is there; it is looked up late, for earlier mounts may make it
+    is_late     clone the source in `execute` only, when earlier mounts are there; else in `prepare`
+    inner       the source's path in the new root, if it is there; then it is late in any case
     """
 
-    __slots__ = ("id_map", "in_user_namespace", "inner", "is_directory", "link", "mount", "options", "tree_fd")
+    __slots__ = (
+        "id_map",
+        "in_user_namespace",
+        "inner",
+        "is_directory",
+        "is_late",
+        "link",
+        "mount",
+        "options",
+        "tree_fd",
+    )
 
     def __init__(
         self,
@@ -41,12 +61,15 @@ class Bind(Step):
         *,
         id_map: "IdMap | None" = None,
         in_user_namespace: bool = False,
+        is_late: bool = False,
+        inner: str = "",
     ) -> None:
         self.mount = mount
         self.options = options or parse_options(mount.options)
         self.id_map = id_map
         self.in_user_namespace = in_user_namespace
-        self.inner = ""
+        self.is_late = is_late or bool(inner)
+        self.inner = inner
         self.tree_fd = -1
         self.is_directory = True
         self.link = ""
@@ -55,14 +78,27 @@ class Bind(Step):
         return f"bind {self.mount.source} on {self.mount.target}"
 
     def share(self) -> None:
-        if not self.inner and any(kind & _TIED for kind in self.options.propagation):
+        if any(kind & _TIED for kind in self.options.propagation) and not self.inner and _is_shared(self.mount.source):
             self._clone()
             if self.in_user_namespace and self.tree_fd >= 0:
                 set_propagation(self.tree_fd, [c.MS_SLAVE | c.MS_REC])
 
     def prepare(self) -> None:
-        if self.tree_fd < 0 and not self.inner:
+        if not self.is_late:
+            self._take()
+        elif not self.mount.source.startswith("/"):
+            self.mount.source = os.path.abspath(self.mount.source)  # the working directory is the bundle still
+
+    def _take(self, root_fd: int = -1) -> None:
+        """Have the source as a detached mount, or as the text of a link."""
+        if self.inner:
+            source = open_in_root(root_fd, self.inner, os.O_PATH)
+            self.tree_fd = syscalls.open_tree(source, "", self._flags() | c.AT_EMPTY_PATH)
+            os.close(source)
+        elif self.tree_fd < 0:
             self._clone()
+        if self.tree_fd >= 0:
+            self.is_directory = stat.S_ISDIR(os.fstat(self.tree_fd).st_mode)
         check_place(self.mount.target, is_procfs=self.mount.target == "/proc" and self._is_procfs())
         if self.id_map and self.tree_fd >= 0:
             self.id_map.apply(self.tree_fd)
@@ -75,19 +111,10 @@ class Bind(Step):
             if COPY_SYMLINK in words and self._takes_link():
                 return
         self.tree_fd = syscalls.open_tree(c.AT_FDCWD, self.mount.source, flags)
-        self.is_directory = stat.S_ISDIR(os.fstat(self.tree_fd).st_mode)
 
     def _flags(self) -> int:
         depth = c.AT_RECURSIVE if self.options.flags & c.MS_REC else 0
         return c.OPEN_TREE_CLONE | c.OPEN_TREE_CLOEXEC | depth
-
-    def _clone_inside(self, root: Root) -> None:
-        source = open_in_root(root.fd, self.inner, os.O_PATH)
-        self.tree_fd = syscalls.open_tree(source, "", self._flags() | c.AT_EMPTY_PATH)
-        self.is_directory = stat.S_ISDIR(os.fstat(source).st_mode)
-        os.close(source)
-        if self.id_map:
-            self.id_map.apply(self.tree_fd)
 
     def _takes_link(self) -> bool:
         if SOURCE_NOFOLLOW in self.options.ours or TARGET_NOFOLLOW in self.options.ours:
@@ -103,11 +130,11 @@ class Bind(Step):
         return self.tree_fd >= 0 and filesystem_type(self.tree_fd) == PROC_SUPER_MAGIC
 
     def execute(self, root: Root) -> None:
+        if self.is_late:
+            self._take(root.fd)
         if self.link:
             _make_link(root.fd, self.link, self.mount.target)
             return
-        if self.inner:
-            self._clone_inside(root)
         target = self._open(root)
         try:
             if COPY_UP in self.options.ours and self.is_directory:
@@ -138,6 +165,19 @@ class Bind(Step):
         copyup.fill(image_fd, volume_fd)
         os.close(image_fd)
         os.close(volume_fd)
+
+
+def _is_shared(path: str) -> bool:
+    """Whether what is mounted at `path` or below it has peers (proc_pid_mountinfo(5))."""
+    path = os.path.realpath(path)
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields, _, _ = line.partition(" - ")
+            place = unescape(fields.split(" ")[4])
+            is_near = f"{path}/".startswith(f"{place.rstrip('/')}/") or f"{place}/".startswith(f"{path}/")
+            if is_near and (" shared:" in fields or " master:" in fields):
+                return True
+    return False
 
 
 def _make_link(root_fd: int, text: str, target: str) -> None:

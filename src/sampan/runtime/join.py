@@ -62,7 +62,7 @@ class JoinStage:
         cgroup: "Cgroup | None",
         linux: "dict[str, Any] | None" = None,
         filter: "Filter | None" = None,
-        preserved_fds: int = 0,
+        preserved_fds: "list[int] | None" = None,
         dies_with_parent: bool = True,
     ) -> None:
         self.process = process
@@ -75,7 +75,7 @@ class JoinStage:
         self.cgroup = cgroup
         self.linux = linux or {}
         self.filter = filter
-        self.preserved_fds = preserved_fds
+        self.preserved_fds = preserved_fds or []
         self.dies_with_parent = dies_with_parent
 
 

@@ -10,6 +10,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
+from sampan.linux.mount import unescape
 
 
 def enter(root_fd: int) -> None:
@@ -32,7 +33,7 @@ def full_mounts(mountinfo: str, root_path: str) -> "list[str]":
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
         root, path = before.split(" ")[3:5]
-        path = path.encode("latin-1", "surrogateescape").decode("unicode_escape").encode("latin-1").decode()
+        path = unescape(path)
         if root == "/" and after.split(" ", 1)[0] in ("proc", "sysfs") and not f"{path}/".startswith(f"{root_path}/"):
             found.append(path)
     return found[::-1]

@@ -197,7 +197,7 @@ class InitOrders:
         self.cgroup_manager = "cgroupfs"
         self.no_pivot = False
         self.no_new_keyring = False
-        self.preserved_fds = 0
+        self.preserved_fds: list[int] = []
         self.gate: socket.socket | None = None
 
     @property

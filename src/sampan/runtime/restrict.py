@@ -182,14 +182,11 @@ def _check(name: str, path: str) -> None:
         raise StageError(f'exec: "{name}": permission denied', CANNOT_RUN)
 
 
-def keep_fds(count: int = 0) -> None:
-    """Nothing but descriptors 0 to 2, and `count` after them, will survive execve."""
-    syscalls.close_range(3 + count, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
-    for fd in range(3, 3 + count):
-        try:
-            os.set_inheritable(fd, True)
-        except OSError:
-            continue  # there is none of that number
+def keep_fds(preserved: "list[int]") -> None:
+    """Nothing but descriptors 0 to 2, and the `preserved` ones, will survive execve."""
+    syscalls.close_range(3, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
+    for fd in preserved:
+        os.set_inheritable(fd, True)
 
 
 def default_signals() -> None:

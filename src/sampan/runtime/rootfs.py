@@ -73,9 +73,7 @@ def plan_mounts(
         if options.flags & c.MS_REMOUNT:
             steps.append(Remount(mount, options))
         elif kind == "bind" or options.flags & c.MS_BIND:
-            bind = Bind(mount, options, in_user_namespace="user" in kinds)
-            if place:
-                bind.inner = below(os.path.abspath(mount.source), place)
+            bind = _bind(mount, options, place=place, in_user_namespace="user" in kinds)
             if options.ours or "uidMappings" in found or "gidMappings" in found:
                 from sampan.runtime import idmap
 
@@ -88,6 +86,21 @@ def plan_mounts(
             if options.fresh_flags & c.MS_RDONLY and (kind == "tmpfs" or target == "/dev"):
                 again.append(ReadOnlyAgain(target))
     return steps, again
+
+
+def _bind(mount: Mount, options: Options, *, place: str, in_user_namespace: bool) -> Bind:
+    if not place:
+        return Bind(mount, options, in_user_namespace=in_user_namespace)
+    source = os.path.abspath(mount.source)
+    # Later, a tree that the root is in would have it in it twice; and in a user namespace sources are out of reach.
+    is_early = in_user_namespace or (options.flags & c.MS_REC and below(place, source))
+    return Bind(
+        mount,
+        options,
+        in_user_namespace=in_user_namespace,
+        is_late=not is_early,
+        inner=below(source, place),
+    )
 
 
 def below(path: str, place: str) -> str:

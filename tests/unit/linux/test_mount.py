@@ -1,7 +1,7 @@
 import pytest
 
 from sampan.linux import constants as c
-from sampan.linux.mount import FLAGS, RECURSIVE, Mount, parse_options
+from sampan.linux.mount import FLAGS, RECURSIVE, Mount, parse_options, unescape
 
 ALL = c.MOUNT_ATTR_RDONLY | c.MOUNT_ATTR_NOSUID | c.MOUNT_ATTR_NODEV | c.MOUNT_ATTR_NOEXEC
 
@@ -94,3 +94,8 @@ def test_words_for_whoever_mounts_never_reach_the_kernel() -> None:
 
 def test_every_recursive_word_has_its_plain_one() -> None:
     assert {word.removeprefix("r") for word in RECURSIVE} <= FLAGS.keys()
+
+
+def test_a_path_of_mountinfo_is_read_back() -> None:
+    assert unescape("/plain/ä") == "/plain/ä"
+    assert unescape("/a\\040b\\134c\\011") == "/a b\\c\t"

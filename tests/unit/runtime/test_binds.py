@@ -38,12 +38,17 @@ def test_a_missing_source_is_found_out_before_the_root_is_entered(tmp_path: Path
     assert step.tree_fd == -1
 
 
-def test_only_what_is_tied_to_the_host_is_cloned_in_its_namespace(tmp_path: Path) -> None:
-    step = bind(tmp_path / "absent", "/srv", "rbind", "rprivate")
+def test_a_late_source_is_looked_up_when_its_turn_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    step = Bind(Mount("bind", "absent", "/srv", ["bind"]), is_late=True)
     step.share()
-    for word in ("rslave", "shared"):
-        with pytest.raises((FileNotFoundError, PermissionError)):
-            bind(tmp_path / "absent", "/srv", "rbind", word).share()
+    step.prepare()
+    assert (step.tree_fd, step.mount.source) == (-1, f"{tmp_path}/absent")
+
+
+@pytest.mark.parametrize("words", [[], ["rprivate"], ["unbindable"]])
+def test_only_what_is_to_be_tied_to_the_host_is_cloned_in_its_namespace(tmp_path: Path, words: list[str]) -> None:
+    bind(tmp_path / "absent", "/srv", "rbind", *words).share()
 
 
 def test_a_plain_bind_needs_no_attributes(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
+import errno
 import os
 from pathlib import Path
+
+import pytest
 
 from sampan.runtime import copyup
 
@@ -42,3 +45,50 @@ def test_a_volume_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (volume / "old").write_text("")
     filled(source, volume)
     assert os.listdir(volume) == ["old"]
+
+
+def test_a_mode_that_was_chosen_for_the_target_stays(tmp_path: Path) -> None:
+    source, target = tmp_path / "image", tmp_path / "tmpfs"
+    source.mkdir()
+    target.mkdir()
+    (source / "file").write_text("x")
+    source.chmod(0o711)
+    target.chmod(0o700)
+    here, there = os.open(source, os.O_RDONLY), os.open(target, os.O_RDONLY)
+    copyup.fill(here, there, with_mode=False)
+    os.close(here)
+    os.close(there)
+    assert (target / "file").read_text() == "x"
+    assert target.stat().st_mode & 0o7777 == 0o700
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_attributes_that_the_target_cannot_have_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    source, target = tmp_path / "image", tmp_path / "tmpfs"
+    source.mkdir()
+    target.mkdir()
+    (source / "file").write_text("x")
+    monkeypatch.setattr(os, "listxattr", lambda _: ["security.capability"])
+    monkeypatch.setattr(os, "getxattr", lambda *_: b"x")
+    monkeypatch.setattr(os, "setxattr", refuse)
+    filled(source, target)
+    assert (target / "file").read_text() == "x"
+
+
+def test_other_failures_of_attributes_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    source, target = tmp_path / "image", tmp_path / "tmpfs"
+    source.mkdir()
+    target.mkdir()
+    monkeypatch.setattr(os, "listxattr", lambda _: ["user.x"])
+    monkeypatch.setattr(os, "getxattr", lambda *_: b"x")
+    monkeypatch.setattr(os, "setxattr", refuse)
+    with pytest.raises(OSError, match="full"):
+        filled(source, target)

@@ -85,7 +85,7 @@ def test_execution_replaces_the_process_with_nothing_but_three_descriptors() -> 
     def execute() -> None:
         os.dup2(write_fd, 1)
         os.set_inheritable(read_fd, True)
-        restrict.keep_fds()
+        restrict.keep_fds([])
         restrict.execute("/bin/ls", ["ls", "/proc/self/fd"], ["A=b"], socket.socket())
 
     pid = fork(execute)
@@ -116,7 +116,7 @@ def test_as_many_descriptors_as_asked_for_go_with_the_program() -> None:
         os.dup2(write_fd, 1)
         for number in (3, 4, 5):
             os.dup2(write_fd, number, inheritable=False)
-        restrict.keep_fds(2)
+        restrict.keep_fds([3, 4])
         restrict.execute("/bin/ls", ["ls", "/proc/self/fd"], [], socket.socket())
 
     pid = fork(execute)

@@ -1,7 +1,7 @@
 """Which descriptors of the caller go along: those of --preserve-fds, then those of socket activation, from 3 on.
 
-One that the caller has not left open must be refused: its number may by then be that of a descriptor of ours, and the
-container must not get that.
+Every other that the caller has left open is closed before anything else happens: it is no business of the container
+(CVE-2024-21626). One that is asked for and not open is left out, for its number may soon be that of one of ours.
 """
 
 import os
@@ -21,14 +21,15 @@ def activated() -> int:
     return int(count)
 
 
-def check(count: int) -> None:
-    """InvalidArgument, in runc's words, unless so many have been left open for us."""
+def take(count: int) -> "list[int]":
+    """Of the `count` from FIRST on those that the caller has left open for us; the rest of his are closed."""
     if count < 0:
         raise InvalidArgument(f"the number of descriptors to preserve is negative: {count}")
-    for index in range(count):
-        if not _is_inherited(FIRST + index):
-            where = f"stat /proc/self/fd/{FIRST + index}: no such file or directory"
-            raise InvalidArgument(f"unable to stat preserved-fd {index} (of {count}): {where}")
+    inherited = {fd for fd in map(int, os.listdir("/proc/self/fd")) if fd >= FIRST and _is_inherited(fd)}
+    wanted = [fd for fd in range(FIRST, FIRST + count) if fd in inherited]
+    for fd in inherited.difference(wanted):
+        os.close(fd)
+    return wanted
 
 
 def _is_inherited(fd: int) -> bool:

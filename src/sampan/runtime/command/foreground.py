@@ -128,12 +128,19 @@ class Relay(_Waiter):
         self.poll.register(self.master, select.POLLIN)
 
     def _make_raw(self) -> None:
-        if os.isatty(0):
-            import termios
-            import tty
+        import termios
+        import tty
 
+        # Lines end as the program ends them; where they come to a terminal that one makes of it what it needs.
+        attributes = termios.tcgetattr(self.master)
+        attributes[1] &= ~termios.ONLCR
+        termios.tcsetattr(self.master, termios.TCSANOW, attributes)
+        if os.isatty(0):
             self._saved = termios.tcgetattr(0)
             tty.setraw(0)
+            raw = termios.tcgetattr(0)
+            raw[1] |= termios.OPOST
+            termios.tcsetattr(0, termios.TCSANOW, raw)
 
     def _resize(self) -> None:
         try:

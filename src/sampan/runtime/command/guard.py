@@ -14,6 +14,8 @@ An interpreter that was replaced since (an upgrade of the system) is mounted ane
 import os
 import sys
 
+from sampan.errors import Unavailable
+
 TYPE_CHECKING = False
 
 GUARDS = "/run/sampan-runtime/.interpreter"
@@ -25,6 +27,8 @@ def enter() -> None:
     mark = os.environ.pop(_MARK, "")
     if mark:
         _close(mark)
+        if not _is_guarded():
+            raise Unavailable("the interpreter could not be guarded against the container")
         return
     own = _own_path()
     if own != sys.executable and not _is_replaced(own):
@@ -38,6 +42,12 @@ def enter() -> None:
     os.set_inheritable(fd, True)
     environment = {**os.environ, _MARK: f"fd:{fd}"}
     os.execve(f"/proc/self/fd/{fd}", [own, "-IS", *sys.argv], environment)
+
+
+def _is_guarded() -> bool:
+    """Whether who opens our /proc/<pid>/exe cannot write to it: a read-only mount, or sealed memory."""
+    where = os.readlink("/proc/self/exe")
+    return where.startswith("/memfd:") or bool(os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY)
 
 
 def _close(mark: str) -> None:

@@ -17,7 +17,15 @@ from sampan.runtime.cgroup.devices import with_default_devices
 from sampan.runtime.command import descriptors, notify
 from sampan.runtime.command.destroy import destroy
 from sampan.runtime.command.filters import seccomp_filter
-from sampan.runtime.command.supervision import LaunchFailed, go, hand_listener, hand_terminal, run_hooks, write_pid
+from sampan.runtime.command.supervision import (
+    LaunchFailed,
+    go,
+    hand_listener,
+    hand_pidfd,
+    hand_terminal,
+    run_hooks,
+    write_pid,
+)
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.request import InitOrders
 from sampan.runtime.restrict import StageError
@@ -37,21 +45,23 @@ else:
 class Wishes:
     """What the options of `create` and `run` ask for, beside the config."""
 
-    __slots__ = ("console_socket", "gate", "no_new_keyring", "no_pivot", "pid_file", "preserved_fds")
+    __slots__ = ("console_socket", "gate", "no_new_keyring", "no_pivot", "pid_file", "pidfd_socket", "preserved_fds")
 
     def __init__(
         self,
         *,
         console_socket: str = "",
         pid_file: str = "",
-        preserved_fds: int = 0,
+        pidfd_socket: str = "",
+        preserved_fds: "list[int] | None" = None,
         no_pivot: bool = False,
         no_new_keyring: bool = False,
         gate: bool = False,
     ) -> None:
         self.console_socket = console_socket
         self.pid_file = pid_file
-        self.preserved_fds = preserved_fds
+        self.pidfd_socket = pidfd_socket
+        self.preserved_fds = preserved_fds or []
         self.no_pivot = no_pivot
         self.no_new_keyring = no_new_keyring
         self.gate = gate
@@ -96,6 +106,11 @@ class Launch:
         linux["cgroupsPath"] = container.cgroup_path
         resources = linux.setdefault("resources", {})
         resources["devices"] = with_default_devices(resources.get("devices"))
+        if container.cgroup_manager == "cgroupfs" and _is_there(container):
+            found = container.cgroup().pids()
+            if found:
+                # Its limits would become those of whoever is in there, and its end would be theirs.
+                raise LaunchFailed(f"container's cgroup is not empty: {len(found)} process(es) found")
         if container.cgroup_manager == "cgroupfs" and _is_frozen(container):
             # It would stop half-way, and no signal could end it.
             raise LaunchFailed(f"the container's cgroup {container.cgroup_path} is frozen")
@@ -132,7 +147,6 @@ class Launch:
         activation = descriptors.activated()
         if activation and spec.get("process"):
             # sd_listen_fds(3): they go along after the first three; the program finds itself named by its pid.
-            orders.preserved_fds += activation
             own = [f"LISTEN_FDS={activation}", "LISTEN_PID=1"]
             spec["process"]["env"] = [*(spec["process"].get("env") or []), *own]
         if os.environ.get(notify.VARIABLE):
@@ -273,6 +287,8 @@ class Launch:
             group.add(self.pid)
         self.container.set_process(self.pid)
         self.container.save()
+        if self.wishes.pidfd_socket:
+            hand_pidfd(self.wishes.pidfd_socket, self.pidfd)
         if self.wishes.pid_file:
             write_pid(self.wishes.pid_file, self.pid)
 
@@ -307,9 +323,12 @@ class Launch:
 
 
 def _is_frozen(container: "Container") -> bool:
-    cgroup = container.cgroup()
-    folder = next(iter(cgroup.folders.values()), "")
-    return bool(folder) and os.path.isdir(folder) and cgroup.is_frozen()
+    return _is_there(container) and container.cgroup().is_frozen()
+
+
+def _is_there(container: "Container") -> bool:
+    folder = next(iter(container.cgroup().folders.values()), "")
+    return bool(folder) and os.path.isdir(folder)
 
 
 def _root_of(mappings: "list[dict[str, Any]] | None") -> int:

@@ -68,6 +68,20 @@ def hand_terminal(path: str, fd: int) -> None:
         os.close(fd)
 
 
+def hand_pidfd(path: str, pidfd: int) -> None:
+    """Send a process's pidfd to whoever listens at `path`."""
+    from sampan.runtime import consolesocket
+
+    try:
+        sock = consolesocket.connect(path)
+        try:
+            consolesocket.send_fd(sock, b"pidfd", pidfd)
+        finally:
+            sock.close()
+    except OSError as error:
+        raise LaunchFailed(f"cannot send the pidfd to {path}: {error.strerror}") from error
+
+
 def hand_listener(event: "dict[str, Any]", fd: int, state: "dict[str, Any]", *, pid: int) -> None:
     """Give the listener of a filter to the agent that the event names; the descriptor is closed."""
     from sampan.runtime import consolesocket

@@ -5,6 +5,7 @@ import pytest
 
 from sampan.errors import InvalidArgument
 from sampan.runtime.command import descriptors
+from support import children
 
 
 @pytest.fixture
@@ -21,27 +22,37 @@ def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
             continue
 
 
-def test_those_that_the_caller_left_open_may_be_kept(base: int) -> None:
-    descriptors.check(0)
-    descriptors.check(3)
+def test_those_that_the_caller_left_open_are_kept_and_the_others_closed(base: int) -> None:
+    def taken() -> None:
+        assert descriptors.take(2) == [base, base + 1]
+        assert os.path.exists(f"/proc/self/fd/{base + 1}")
+        assert not os.path.exists(f"/proc/self/fd/{base + 2}")
+
+    assert children.code_of(taken) == 0
 
 
-def test_one_that_is_not_open_is_named(base: int) -> None:
+def test_one_that_is_not_open_is_left_out(base: int) -> None:
     os.close(base + 1)
-    with pytest.raises(InvalidArgument, match=rf"preserved-fd 1 \(of 3\): stat /proc/self/fd/{base + 1}: no such file"):
-        descriptors.check(3)
-    descriptors.check(1)
+
+    def taken() -> None:
+        assert descriptors.take(3) == [base, base + 2]
+
+    assert children.code_of(taken) == 0
 
 
 def test_one_of_our_own_is_never_handed_over(base: int) -> None:
     os.set_inheritable(base + 2, False)
-    with pytest.raises(InvalidArgument, match="preserved-fd 2"):
-        descriptors.check(3)
+
+    def taken() -> None:
+        assert descriptors.take(3) == [base, base + 1]
+        assert os.path.exists(f"/proc/self/fd/{base + 2}")
+
+    assert children.code_of(taken) == 0
 
 
 def test_a_negative_number_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="negative"):
-        descriptors.check(-1)
+        descriptors.take(-1)
 
 
 @pytest.mark.parametrize(

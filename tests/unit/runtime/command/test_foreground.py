@@ -16,6 +16,7 @@ from support.waiting import eventually
 
 # Not for ever, should a test fail.
 LOOP = "for i in $(seq 1000); do sleep 0.01; done"
+SIZED = "until [ '$(stty size)' != '0 0' ]; do :; done; ".replace("'", '"')
 # Waits for a shell on a terminal of its own, as `run` does for a container's process.
 ON_TERMINAL = """
 import os, sys
@@ -114,7 +115,7 @@ def command(script: str) -> list[str]:
 
 
 def test_our_terminal_is_passed_through_and_given_back() -> None:
-    script = "stty size; read line; echo got $line; exit 5"
+    script = SIZED + "stty size; read line; echo got $line; exit 5"
     with Terminal(command(script), dict(os.environ), rows=31, columns=97) as terminal:
         terminal.wait_text("31 97")
         terminal.send("a word\r")

@@ -16,7 +16,6 @@ from sampan.runtime.command.context import Context
 from sampan.runtime.command.launch import Launch, Wishes
 from sampan.runtime.command.store import Container
 from sampan.runtime.command.supervision import LaunchFailed
-from support import children
 
 Put = Callable[[Callable[[socket.socket, Any], object]], None]
 SPEC: dict[str, Any] = {"ociVersion": "1.2.1", "root": {"path": "rootfs"}, "process": {"args": ["true"], "cwd": "/"}}
@@ -172,6 +171,8 @@ def test_a_console_socket_that_nobody_has_undoes_it_all(context: Context, first_
 
 
 def be_reborn(sync: socket.socket, take_orders: Any) -> None:
+    with open("predecessor", "w") as file:
+        file.write(str(os.getpid()))
     pid, pidfd = syscalls.clone3(c.CLONE_PARENT, exit_signal=0)
     if pid:
         message.send(sync, {"event": "born", "pid": pid}, [pidfd])
@@ -182,9 +183,9 @@ def be_reborn(sync: socket.socket, take_orders: Any) -> None:
 def test_a_successor_takes_the_place_of_its_predecessor(context: Context, first_process: Put) -> None:
     first_process(be_reborn)
     launch = launch_of(context)
-    before = children.own()
     launch.prepare()
-    assert children.own() - before == {launch.pid}  # the predecessor has been reaped
+    with open("predecessor") as file, pytest.raises(ChildProcessError):
+        os.waitpid(int(file.read()), 0)  # it has been waited for
     assert Container.load(context.root, "one").pid == launch.pid
     launch.start()
     assert os.waitid(os.P_PIDFD, launch.pidfd, os.WEXITED)
@@ -206,21 +207,21 @@ def test_the_wishes_reach_the_first_process(context: Context, first_process: Put
     first_process(
         check_orders(
             lambda orders: (
-                (orders.no_pivot, orders.no_new_keyring, orders.preserved_fds, orders.gate) == (1, 1, 4, None)
+                (orders.no_pivot, orders.no_new_keyring, orders.preserved_fds, orders.gate) == (1, 1, [3, 4], None)
             )
         )
     )
-    launch = launch_of(context, no_pivot=True, no_new_keyring=True, preserved_fds=4)
+    launch = launch_of(context, no_pivot=True, no_new_keyring=True, preserved_fds=[3, 4])
     launch.prepare()
     launch.leave()
 
 
-def test_sockets_of_an_activation_follow_what_is_preserved(
+def test_sockets_of_an_activation_are_told_to_the_program(
     context: Context, first_process: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first_process(check_orders(lambda orders: orders.preserved_fds == 3))
+    first_process(check_orders(lambda orders: orders.preserved_fds == [3]))
     monkeypatch.setenv("LISTEN_FDS", "2")
-    launch = launch_of(context, preserved_fds=1)
+    launch = launch_of(context, preserved_fds=[3])
     launch.prepare()
     launch.leave()
     assert launch.spec["process"]["env"] == ["LISTEN_FDS=2", "LISTEN_PID=1"]

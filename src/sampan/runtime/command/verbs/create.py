@@ -21,6 +21,7 @@ FLAGS = (
     text("bundle b", "the directory with config.json", "DIR"),
     text("config f", "read the configuration from FILE instead of config.json", "FILE"),
     text("console-socket", "send the terminal's master to the unix socket PATH", "PATH"),
+    text("pidfd-socket", "send a pidfd of the container's first process to the unix socket PATH", "PATH"),
     text("pid-file", "write the pid of the container's first process to FILE", "FILE"),
     number("preserve-fds", "pass N descriptors from 3 on to the program", default=0),
     switch("no-pivot", "enter the root by MS_MOVE and chroot (for a root on the initial RAM disk)"),
@@ -38,8 +39,10 @@ def run(context: "Context", options: "Options") -> int:
 
 def prepared(context: "Context", options: "Options", *, gate: bool, is_detached: bool = True) -> Launch:
     """A new container of what the options say, up to its wait for go."""
+    preserved = descriptors.take(options["preserve-fds"] + descriptors.activated())
     bundle = os.path.abspath(options["bundle"] or ".")
     pid_file = os.path.abspath(options["pid-file"]) if options["pid-file"] else ""  # the caller's directory counts
+    pidfd_socket = os.path.abspath(options["pidfd-socket"]) if options["pidfd-socket"] else ""
     os.chdir(bundle)
     spec = config.load(bundle, name=options["config"] or "config.json")
     for warning in config.validate(spec, bundle, rootless=context.rootless):
@@ -51,12 +54,12 @@ def prepared(context: "Context", options: "Options", *, gate: bool, is_detached:
         from sampan.runtime.command import foreground
 
         foreground.fit(spec["process"])
-    descriptors.check(options["preserve-fds"] + descriptors.activated())
     container = Container.make(context.root, options.arguments[0], bundle=bundle, spec=spec)
     wishes = Wishes(
         console_socket=options["console-socket"],
         pid_file=pid_file,
-        preserved_fds=options["preserve-fds"],
+        pidfd_socket=pidfd_socket,
+        preserved_fds=preserved,
         no_pivot=options["no-pivot"],
         no_new_keyring=options["no-new-keyring"],
         gate=gate,

@@ -4,7 +4,7 @@ import _socket as socket
 import os
 
 from sampan.base import jsontext
-from sampan.errors import Conflict, InvalidArgument
+from sampan.errors import Conflict, Error, InvalidArgument
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.capabilities import NUMBERS
@@ -14,7 +14,7 @@ from sampan.runtime.command.context import CommandFailed
 from sampan.runtime.command.filters import seccomp_filter
 from sampan.runtime.command.options import MANY, Command, number, switch, text, texts
 from sampan.runtime.command.store import Container
-from sampan.runtime.command.supervision import hand_listener, hand_terminal, write_pid
+from sampan.runtime.command.supervision import hand_listener, hand_pidfd, hand_terminal, write_pid
 from sampan.runtime.command.verbs.create import check_console
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.restrict import StageError
@@ -41,6 +41,7 @@ FLAGS = (
     texts("additional-gids g", "add a supplementary group", "GID"),
     switch("detach d", "return as soon as the program runs"),
     text("console-socket", "send the terminal's master to the unix socket PATH", "PATH"),
+    text("pidfd-socket", "send a pidfd of the process to the unix socket PATH", "PATH"),
     text("pid-file", "write the process's pid to FILE", "FILE"),
     text("process-label", "SELinux label of the process", "LABEL"),
     text("apparmor", "AppArmor profile of the process", "PROFILE"),
@@ -60,16 +61,19 @@ def run(context: "Context", options: "Options") -> int:
     guard.enter()
     if not os.geteuid():
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # what is born in the container's PID namespace is seen there at once
-    container = Container.load(context.root, options.arguments[0])
-    _check_status(container, options)
-    descriptors.check(options["preserve-fds"])
+    preserved = descriptors.take(options["preserve-fds"])
+    try:
+        container = Container.load(context.root, options.arguments[0])
+        _check_status(container, options)
+    except Error as error:
+        raise CommandFailed(str(error), exit_code=FAILED_EXIT) from error
     process = process_of(container, options)
     check_console(bool(process.get("terminal")), options["console-socket"], is_detached=options["detach"])
     if process.get("terminal") and not options["console-socket"]:
         from sampan.runtime.command import foreground
 
         foreground.fit(process)
-    joining = Joining(container, process, options)
+    joining = Joining(container, process, options, preserved)
     try:
         joining.begin()
     except StageError as error:
@@ -163,7 +167,10 @@ def _user(user: "dict[str, Any]", options: "Options") -> "dict[str, Any]":
 class Joining:
     """One process on its way into the container."""
 
-    def __init__(self, container: Container, process: "dict[str, Any]", options: "Options") -> None:
+    def __init__(
+        self, container: Container, process: "dict[str, Any]", options: "Options", preserved_fds: "list[int]"
+    ) -> None:
+        self.preserved_fds = preserved_fds
         self.container = container
         self.process = process
         self.options = options
@@ -193,7 +200,7 @@ class Joining:
             cgroup=cgroup,
             linux=container.spec["linux"],
             filter=filter,
-            preserved_fds=options["preserve-fds"],
+            preserved_fds=self.preserved_fds,
             dies_with_parent=False,
         )
         self.pid, self.pidfd = syscalls.clone3(0, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
@@ -205,6 +212,8 @@ class Joining:
         os.close(init_pidfd)
         try:
             self._converse(ours)
+            if options["pidfd-socket"]:
+                hand_pidfd(options["pidfd-socket"], self.pidfd)
             if options["pid-file"]:
                 write_pid(options["pid-file"], self.pid)
         except BaseException:

@@ -45,8 +45,6 @@ def _run_poststart(context: "Context", container: Container) -> None:
 def _check(container: Container) -> None:
     status = container.status()
     if status == store.CREATED:
-        if not container.spec.get("process"):
-            raise Conflict("cannot start a container whose config has no process")
         return
     if status == store.STOPPED:
         raise Conflict("cannot start a container that has stopped")

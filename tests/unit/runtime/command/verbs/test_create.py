@@ -63,7 +63,6 @@ def test_the_configuration_can_be_another_file(context: Context, bundle: str, fi
 @pytest.mark.parametrize(
     ("words", "process", "text"),
     [
-        (["--preserve-fds", "900"], {}, "unable to stat preserved-fd"),
         (["--preserve-fds", "-1"], {}, "negative"),
         (["--console-socket", "/x"], {}, "cannot use console socket"),
         ([], {"terminal": True}, "use --console-socket"),

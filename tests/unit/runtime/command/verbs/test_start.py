@@ -107,15 +107,6 @@ def test_a_paused_one_is_not_started(context: Context, make: Make, sleeper: Slee
     assert "cannot start a container in the paused state" in capfd.readouterr().err
 
 
-def test_without_a_process_there_is_nothing_to_start(
-    context: Context, make: Make, sleeper: Sleeper, capfd: Err
-) -> None:
-    container = make("one", process=sleeper)
-    os.mkfifo(container.exec_fifo)
-    assert start(context) == 1
-    assert "whose config has no process" in capfd.readouterr().err
-
-
 def test_a_gate_that_nobody_keeps_is_a_failure_and_keeps_the_directory(
     context: Context, make: Make, sleeper: Sleeper, capfd: Err
 ) -> None:
