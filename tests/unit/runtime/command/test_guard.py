@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sampan.errors import Unavailable
 from sampan.runtime.command import guard
 
 
@@ -76,8 +77,15 @@ def test_whatever_the_umask_nobody_else_may_write_there(mounts: list[tuple[str, 
 
 def test_what_is_executed_anew_goes_on(mounts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(guard._MARK, entered().environment[guard._MARK])
+    monkeypatch.setattr(guard, "_is_guarded", lambda: True)  # as it is after the execve that did not happen here
     guard.enter()
     assert guard._MARK not in os.environ
+
+
+def test_who_only_says_that_he_is_guarded_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(guard._MARK, "1")
+    with pytest.raises(Unavailable):
+        guard.enter()
 
 
 def be_guarded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -139,6 +147,7 @@ def test_without_the_right_to_mount_it_goes_on_from_memory(is_root: bool, monkey
     with pytest.raises(OSError, match=r"denied|not permitted|busy|Read-only"):
         os.close(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY))
     monkeypatch.setenv(guard._MARK, found.environment[guard._MARK])
+    monkeypatch.setattr(guard, "_is_guarded", lambda: True)
     guard.enter()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
