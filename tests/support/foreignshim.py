@@ -40,7 +40,7 @@ class World:
         self._number = 0
 
     def launch(self) -> None:
-        self.shim.launch(None, self.request.init_part(), namespace_fds={})
+        self.shim.launch(None, message.in_memory(self.request.init_part().encode()), namespace_fds={})
 
     def turn(self) -> bool:
         """One turn of the shim's loop; False when it wants to leave."""

@@ -141,11 +141,12 @@ class Launcher:
         is_usual = shim_part["birth_flags"] == USUAL_FLAGS and request.runtime is None
         body: message.Message = {
             "shim": shim_part,
-            "init": request.init_part(list(given)),
             "namespaces": list(given),
             "attaches": [stream.to_json() for stream in streams],
         }
-        fds = [theirs.fileno(), *given.values(), *(stream.fd for stream in streams)]
+        # What the first process is told goes by launcher and shim unread, and takes none of their memory.
+        init_fd = message.in_memory(request.init_part(list(given)).encode("utf-8", "surrogateescape"))
+        fds = [theirs.fileno(), init_fd, *given.values(), *(stream.fd for stream in streams)]
         try:
             await self._send(LAUNCH if is_usual else LAUNCH_UNUSUAL, body, fds)
         except BaseException:
@@ -153,6 +154,7 @@ class Launcher:
             raise
         finally:
             theirs.close()
+            os.close(init_fd)
             for stream in streams:
                 os.close(stream.fd)
         return Shim(

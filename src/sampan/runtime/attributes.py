@@ -41,6 +41,14 @@ def load(process: "Json", linux: "Json") -> None:
         __import__("sampan.runtime.policies")
 
 
+def label(process: "Json") -> None:
+    """Have the next execve(2) change to the AppArmor profile and the SELinux label that are asked for."""
+    if process.get("apparmorProfile") or process.get("selinuxLabel"):
+        from sampan.runtime import labels
+
+        labels.apply(process)
+
+
 def apply(process: "Json", linux: "Json", *, is_exec: bool = False) -> None:
     """Give the calling process all of it but the oom score."""
     _set_affinity(process.get("execCPUAffinity") if is_exec else None)

@@ -31,7 +31,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import attributes, labels, message, reaper, restrict, terminal
+from sampan.runtime import attributes, message, reaper, restrict, terminal
 from sampan.runtime.identity import Identity, IdentityError, look_up, of_numbers
 from sampan.runtime.request import InitOrders
 from sampan.runtime.restrict import StageError
@@ -106,7 +106,7 @@ def _run(stage: Stage) -> None:
     stage.build()
     if orders.stops_for_hooks:
         _let_hooks_run(stage)
-    labels.apply(process)
+    attributes.label(process)
     stage.enter_root()
     if not process:
         _wait_in_vain(stage)

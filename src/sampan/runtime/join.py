@@ -10,7 +10,7 @@ import os
 
 from sampan.linux import constants as c
 from sampan.linux import syscalls
-from sampan.runtime import attributes, labels, rebirth, restrict, terminal
+from sampan.runtime import attributes, restrict, terminal
 from sampan.runtime.identity import Identity, IdentityError, look_up, of_numbers
 from sampan.runtime.init import report, with_home
 from sampan.runtime.restrict import StageError
@@ -100,9 +100,11 @@ def _run(stage: JoinStage) -> None:
     restrict.default_signals()
     _prepare_on_host(stage)
     syscalls.prctl(c.PR_SET_DUMPABLE, 0)
+    if stage.flags & c.CLONE_NEWUSER:
+        from sampan.runtime.rebirth import become_root  # now: behind the mount namespace there is nothing to import
     syscalls.setns(stage.init_pidfd, stage.flags)
     if stage.flags & c.CLONE_NEWUSER:
-        rebirth.become_root()
+        become_root()
     root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     identity = _identity(stage, root_fd)
     restrict.enter_directory(root_fd, process.get("cwd") or "/")
@@ -127,7 +129,7 @@ def _prepare_on_host(stage: JoinStage) -> None:
         os.write(fd, ENTER_CGROUP)
         os.close(fd)
     adjust_oom_score(stage.process)
-    labels.apply(stage.process)
+    attributes.label(stage.process)
     if stage.flags & c.CLONE_NEWUSER:
         # From inside no hard limit can be raised.
         restrict.set_rlimits(stage.process.get("rlimits") or [])

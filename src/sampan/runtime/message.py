@@ -40,14 +40,29 @@ def send_text(sock: socket.socket, message: str, fds: "list[int] | tuple[int, ..
     if len(text) <= MAX_INLINE:
         send_packet(sock, [kind, b"J", text], fds)
         return
+    memfd = in_memory(text)
+    try:
+        send_packet(sock, [kind, b"M"], [memfd, *fds])
+    finally:
+        os.close(memfd)
+
+
+def in_memory(text: bytes) -> int:
+    """A memfd that holds the text of a message; whoever has it can pass the message on unread (`send_held`)."""
     memfd = os.memfd_create("message", os.MFD_CLOEXEC)
     try:
         view = memoryview(text)
         while view:
             view = view[os.write(memfd, view) :]
-        send_packet(sock, [kind, b"M"], [memfd, *fds])
-    finally:
+    except BaseException:
         os.close(memfd)
+        raise
+    return memfd
+
+
+def send_held(sock: socket.socket, memfd: int, fds: "list[int] | tuple[int, ...]" = ()) -> None:
+    """Send the message that `memfd` holds; all descriptors stay open here."""
+    send_packet(sock, [b"M"], [memfd, *fds])
 
 
 def send_packet(sock: socket.socket, parts: "list[bytes]", fds: "list[int] | tuple[int, ...]") -> None:

@@ -8,7 +8,6 @@ reads. Nothing here decides anything: whatever fails is for the real launch to r
 import _socket as socket
 import os
 
-from sampan.base import jsontext
 from sampan.linux import capabilities
 from sampan.linux.mount import parse_options
 from sampan.linux.rootpath import open_in_root
@@ -22,10 +21,12 @@ _PASSWD = "root:x:0:0:root:/root:/bin/sh\n"
 _GROUP = "root:x:0:\n"
 
 
-def as_init(example: bytes) -> None:
+def as_init(example_fd: int) -> None:
     """What the first process does with its orders, short of the system calls that change something."""
+    if example_fd < 0:
+        return
     try:
-        _as_init(InitOrders(jsontext.loads(str(message.decode(example, [])["init"]))))
+        _as_init(InitOrders(message.decode(b"M", [example_fd])))
     except Exception:
         return
 

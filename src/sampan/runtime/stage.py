@@ -13,7 +13,7 @@ import os
 from sampan.linux import constants as c
 from sampan.linux import syscalls
 from sampan.linux.rootpath import open_or_create_directory
-from sampan.runtime import attributes, ground, message, namespaces, rebirth, rootfs, terminal
+from sampan.runtime import attributes, ground, message, namespaces, rootfs, terminal
 from sampan.runtime.cgroup.detect import cgroup_for
 from sampan.runtime.namespaces import Namespaces
 from sampan.runtime.restrict import StageError, raised, set_rlimits
@@ -160,6 +160,8 @@ class Stage:
             make(self.spec["linux"].get("timeOffsets") or {})
         brings_network = "network" in self.namespace_fds
         if self.namespaces.is_reborn:
+            from sampan.runtime import rebirth
+
             rebirth.split(self)
         else:
             self._enter_namespaces(brings_network=brings_network)

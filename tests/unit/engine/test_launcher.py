@@ -92,7 +92,7 @@ def test_a_launch_carries_control_socket_network_and_streams_in_this_order() -> 
         kind, found, fds = heard(launcher.far)
         assert kind == LAUNCH_UNUSUAL and found["namespaces"] == ["network"] and len(found["attaches"]) == 1
         kinds = [os.readlink(f"/proc/self/fd/{fd}").partition(":")[0] for fd in fds]
-        assert kinds == ["socket", "/dev/null", "socket"]
+        assert [kind.partition(" ")[0] for kind in kinds] == ["socket", "/memfd", "/dev/null", "socket"]
         close_all(fds)
         assert far.recv(1) == b""
         netns.close()
@@ -166,7 +166,8 @@ def test_a_namespace_is_asked_of_the_next_launcher_when_one_died_unnoticed() -> 
 def test_the_next_network_namespace_is_asked_for_once_a_container_runs() -> None:
     async def body(launcher: ScriptedLauncher) -> None:
         shim = await launcher.launch(request())
-        _, _, (control,) = heard(launcher.far)
+        _, _, (control, told) = heard(launcher.far)
+        os.close(told)
         fake = FakeShim(socket.socket(fileno=control), start={"ok": {"pid": 1, "started_at_ns": 2}})
         await shim.start()
         loop = asyncio.get_running_loop()
@@ -371,8 +372,9 @@ def test_a_namespace_of_a_user_namespace_comes_with_that() -> None:
         asked = request()
         (await launcher.launch(asked, netns=netns)).disconnect()
         _, launched, fds = heard(launcher.far)
-        assert launched["namespaces"] == ["network", "user"] and len(fds) == 3
-        assert InitOrders(json.loads(launched["init"]) | {"user": None}).namespaces == ["network", "user"]
+        assert launched["namespaces"] == ["network", "user"] and len(fds) == 4
+        told = message.decode(b"M", [os.dup(fds[1])])
+        assert InitOrders(told | {"user": None}).namespaces == ["network", "user"]
         close_all(fds)
         netns.close()
 

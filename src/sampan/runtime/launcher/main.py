@@ -135,6 +135,8 @@ def main(socket_fd: int, helper_modules: "list[str]") -> "NoReturn":
     os.umask(0o022)
     os.chdir("/")
     hierarchies()
+    if os.path.exists("/sys/kernel/security/apparmor/profiles"):
+        __import__("sampan.runtime.labels")  # every container will need it
     for name in helper_modules:
         helpers.register(name)
     gc.collect()

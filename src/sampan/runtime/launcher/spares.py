@@ -23,12 +23,12 @@ SPARES = 1
 class SpareShims:
     """Idle shims by the sockets on which each waits for its one request."""
 
-    __slots__ = ("_become_child", "_example", "_idle")
+    __slots__ = ("_become_child", "_example_fd", "_idle")
 
     def __init__(self, become_child: "Callable[[], None]") -> None:
         self._idle: list[socket.socket] = []
         self._become_child = become_child
-        self._example = b""
+        self._example_fd = -1  # what the last first process was told, for the next spare to rehearse
 
     @property
     def is_full(self) -> bool:
@@ -40,7 +40,10 @@ class SpareShims:
 
     def launch(self, packet: bytes, fds: "list[int]") -> None:
         """Give a request to a spare, or to a new shim when there is none."""
-        self._example = packet
+        if len(fds) > 1:
+            if self._example_fd >= 0:
+                os.close(self._example_fd)
+            self._example_fd = os.dup(fds[1])
         while self._idle:
             if self._ask(self._idle.pop(), packet, fds):
                 return
@@ -67,6 +70,6 @@ class SpareShims:
             for sock in self._idle:
                 sock.close()
             self._become_child()
-            shim.run(theirs, ahead=ahead, example=self._example)
+            shim.run(theirs, ahead=ahead, example_fd=self._example_fd)
         theirs.close()
         return ours

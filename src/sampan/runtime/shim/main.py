@@ -21,7 +21,6 @@ from sampan.linux import syscalls
 from sampan.linux.title import set_title
 from sampan.runtime import ground, message, rehearsal, restrict, terminal
 from sampan.runtime.cgroup.detect import cgroup_for, hierarchies
-from sampan.runtime.cgroup.v2 import CgroupV2
 from sampan.runtime.cleanup import remove_cgroup, remove_exec_dir
 from sampan.runtime.namespaces import USUAL_FLAGS
 from sampan.runtime.request import AttachStream, ExitRecord, ShimOrders
@@ -106,10 +105,11 @@ class Shim:
             # Nobody will ever say start: the daemon died half-way through a launch.
             self._give_up({"message": "the daemon went away", "exit_code": restrict.FAILED})
 
-    def launch(self, newborn: Newborn | None, init_part: str, *, namespace_fds: "dict[str, int]") -> None:
+    def launch(self, newborn: Newborn | None, init_fd: int, *, namespace_fds: "dict[str, int]") -> None:
         """Let the first process (one cloned ahead, or a new one) set itself up; failures answer the `start` request.
 
-        `namespace_fds`: those made ahead, in the order in which `init_part` names them.
+        `init_fd` holds what the first process is told (`LaunchRequest.init_part`), which is passed on unread, and is
+        closed. `namespace_fds`: those made ahead, in the order in which that names them.
         """
         orders = self.orders
         pipes = None if orders.tty else Pipes(with_input=orders.open_stdin, owner=orders.stdio_owner)
@@ -128,16 +128,15 @@ class Shim:
             on_event=self._init_says,
         )
         fds = [*(pipes.theirs if pipes else ()), *namespace_fds.values()]
-        message.send_text(newborn.sync, init_part, fds)
-        for fd in fds:
+        message.send_held(newborn.sync, init_fd, fds)
+        for fd in [init_fd, *fds]:
             os.close(fd)
 
     def _clone(self) -> Newborn:
         cgroup_fd = 0
         if hierarchies().is_v2:
             cgroup = self.cgroup
-            assert isinstance(cgroup, CgroupV2)
-            self._made_cgroup = cgroup.create()
+            self._made_cgroup = bool(cgroup.create())
             cgroup_fd = cgroup.clone_fd()
         newborn = clone_init(self.orders.birth_flags, cgroup_fd=cgroup_fd)
         if cgroup_fd:
@@ -345,18 +344,20 @@ class Shim:
 _ACTIONS = frozenset("start discard state attach exec resize kill freeze".split())  # each has its _do_ method
 
 
-def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn":
+def run(sock: socket.socket, *, ahead: bool, example_fd: int = -1) -> "NoReturn":
     """The shim's whole life, in a process that the launcher has just forked.
 
-    One message arrives on `sock`: {"shim", "init", "namespaces", "attaches"} with the control socket, the namespaces of
-    these kinds, and a socket for each of the attaches. With `ahead` the first process is cloned before
-    that, and rehearses the launch `example`.
+    One message arrives on `sock`: {"shim", "namespaces", "attaches"} with the control socket, a memfd of what the first
+    process is told, the namespaces of these kinds, and a socket for each of the attaches. With `ahead` the first one
+    is cloned before that, and rehearses what `example_fd` holds.
     """
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        newborn = clone_init(USUAL_FLAGS, prepare=lambda: rehearsal.as_init(example)) if ahead else None
+        newborn = clone_init(USUAL_FLAGS, prepare=lambda: rehearsal.as_init(example_fd)) if ahead else None
+        if example_fd >= 0:
+            os.close(example_fd)
         found = message.receive(sock)
         sock.close()
         if found is not None:
@@ -371,6 +372,7 @@ def run(sock: socket.socket, *, ahead: bool, example: bytes = b"") -> "NoReturn"
 
 def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]") -> None:
     control = socket.socket(fileno=fds.pop(0))
+    init_fd = fds.pop(0)
     namespace_fds = {kind: fds.pop(0) for kind in body["namespaces"]}
     set_title(b"sampan-shim " + body["shim"]["id"].encode())
     orders = ShimOrders(body["shim"])
@@ -378,7 +380,7 @@ def _supervise(newborn: Newborn | None, body: "dict[str, Any]", fds: "list[int]"
     for found, fd in zip(body["attaches"], fds, strict=True):
         shim.stdio.attach(AttachStream.from_json(fd, found))
     try:
-        shim.launch(newborn, body["init"], namespace_fds=namespace_fds)
+        shim.launch(newborn, init_fd, namespace_fds=namespace_fds)
     except OSError as error:
         shim._give_up({"message": str(error), "exit_code": restrict.FAILED})
     shim.loop.run()

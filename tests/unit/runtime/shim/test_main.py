@@ -391,7 +391,7 @@ def test_a_cgroup_that_was_made_for_a_birth_goes_with_a_launch_that_failed(
 
     monkeypatch.setattr(main, "clone_init", refuse)
     with pytest.raises(OSError, match="no more processes"):
-        world.shim.launch(None, "", namespace_fds={})
+        world.shim.launch(None, message.in_memory(b"{}"), namespace_fds={})
     world.shim._give_up({"message": "no more processes", "exit_code": 128})
     assert (root / "c1").exists() is not is_ours
 

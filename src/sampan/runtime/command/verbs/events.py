@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sampan.runtime.command.context import Context
     from sampan.runtime.command.options import Options
 
+# On version 1 the alarm comes before the kill that it is about is counted.
+LOOK_S, PATIENCE_S = 0.02, 5.0
+
 COMMAND = Command(
     "events",
     "CONTAINER",
@@ -89,11 +92,18 @@ def _watch(container: Container, pidfd: int, interval_s: float) -> None:
         # An eventfd is readable; a cgroup file has news when it shows POLLPRI, and is readable always.
         poll.register(alarm_fd, select.POLLIN if cgroup.version == 1 else select.POLLPRI)
     kills, due = cgroup.oom_kills(), time.monotonic() + interval_s
+    look_until_s = 0.0
     while True:
-        ready = dict(poll.poll(max(0.0, due - time.monotonic()) * 1000))
+        wait_s = max(0.0, due - time.monotonic())
+        if time.monotonic() < look_until_s:
+            wait_s = min(wait_s, LOOK_S)
+        ready = dict(poll.poll(wait_s * 1000))
         if alarm_fd in ready:
             _acknowledge(cgroup, alarm_fd)
-        kills = _report_kills(container.id, cgroup, kills)
+            look_until_s = time.monotonic() + PATIENCE_S
+        before, kills = kills, _report_kills(container.id, cgroup, kills)
+        if kills > before:
+            look_until_s = 0.0
         if pidfd in ready:
             return
         if time.monotonic() >= due:

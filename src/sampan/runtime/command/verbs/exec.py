@@ -203,11 +203,11 @@ class Joining:
             preserved_fds=self.preserved_fds,
             dies_with_parent=False,
         )
+        if not options["detach"]:
+            self._listen()
         self.pid, self.pidfd = syscalls.clone3(0, exit_signal=signal.SIGCHLD, cgroup_fd=cgroup_fd)
         if self.pid == 0:
             join.run(stage)
-        if not options["detach"]:
-            self._listen()
         theirs.close()
         os.close(init_pidfd)
         try:

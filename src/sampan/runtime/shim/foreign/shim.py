@@ -19,7 +19,7 @@ import time
 from sampan.base import jsontext
 from sampan.base.atomicfile import write_atomic
 from sampan.linux.process import start_ticks
-from sampan.runtime import ground
+from sampan.runtime import ground, message
 from sampan.runtime.cleanup import remove_cgroup, remove_exec_dir
 from sampan.runtime.request import InitOrders
 from sampan.runtime.shim.control import Refused
@@ -69,8 +69,8 @@ class ForeignShim(Shim):
 
     # the beginning
 
-    def launch(self, newborn: "Newborn | None", init_part: str, *, namespace_fds: "dict[str, int]") -> None:
-        orders = InitOrders(jsontext.loads(init_part))
+    def launch(self, newborn: "Newborn | None", init_fd: int, *, namespace_fds: "dict[str, int]") -> None:
+        orders = InitOrders(message.decode(b"M", [init_fd]))
         self._size = orders.spec["process"].get("consoleSize") or {}
         self._listen(ground.lay_out(orders, self.cgroup).detach())
         if self.orders.stdio_owner:

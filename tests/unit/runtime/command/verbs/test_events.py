@@ -48,6 +48,29 @@ def test_events_end_with_the_container(
     assert found[0] == {"type": "oom", "id": "one"}
 
 
+def test_a_kill_that_is_counted_after_its_alarm_is_told_at_once(
+    context: Context,
+    make: Make,
+    cgroup: Any,
+    sleeper: Sleeper,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make("one", process=sleeper, cgroup_manager="cgroupfs")
+    cgroup.version = 1
+    monkeypatch.setattr(events, "_oom_alarm", lambda cgroup: os.eventfd(1))
+    counts = [0, 0, 0, 1]
+
+    def count() -> int:
+        if len(counts) == 1:
+            sleeper.kill()
+        return counts.pop(0) if len(counts) > 1 else counts[0]
+
+    cgroup.oom_kills = count
+    assert run(context, "--interval", "1h", "one") == 0
+    assert capsys.readouterr().out == '{"type":"oom","id":"one"}\n'
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
