@@ -36,8 +36,23 @@ def status_mask(field: str) -> int:
     raise KeyError(field)
 
 
+_known_bounding: "list[int]" = []
+
+
+def remember_bounding() -> None:
+    """Ask once for all: what is forked from here has the same, until it is in another user namespace."""
+    _known_bounding[:] = [bounding()]
+
+
+def forget_bounding() -> None:
+    """In a new user namespace the set is another one (user_namespaces(7), "Capabilities")."""
+    _known_bounding.clear()
+
+
 def bounding() -> int:
     """The bounding set, asked of the kernel itself: for where /proc may be anything."""
+    if _known_bounding:
+        return _known_bounding[0]
     found = 0
     for number in range(64):
         try:

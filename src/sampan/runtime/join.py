@@ -9,7 +9,7 @@ import _socket as socket
 import os
 
 from sampan.linux import constants as c
-from sampan.linux import syscalls
+from sampan.linux import capabilities, syscalls
 from sampan.runtime import attributes, restrict, terminal
 from sampan.runtime.identity import Identity, IdentityError, look_up, of_numbers
 from sampan.runtime.init import report, with_home
@@ -104,6 +104,7 @@ def _run(stage: JoinStage) -> None:
         from sampan.runtime.rebirth import become_root  # now: behind the mount namespace there is nothing to import
     syscalls.setns(stage.init_pidfd, stage.flags)
     if stage.flags & c.CLONE_NEWUSER:
+        capabilities.forget_bounding()
         become_root()
     root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     identity = _identity(stage, root_fd)

@@ -15,7 +15,7 @@ import errno
 import os
 
 from sampan.linux import constants as c
-from sampan.linux import syscalls
+from sampan.linux import capabilities, syscalls
 from sampan.runtime import ground, message, namespaces
 from sampan.runtime.restrict import StageError
 
@@ -57,6 +57,7 @@ def split(stage: "Stage") -> None:
     os.close(read)
     syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     if spaces.in_user_namespace:
+        capabilities.forget_bounding()
         become_root()
 
 

@@ -23,7 +23,7 @@ import select
 import sys
 
 from sampan.linux import constants as c
-from sampan.linux import syscalls
+from sampan.linux import capabilities, syscalls
 from sampan.linux.title import set_title
 from sampan.runtime import message
 from sampan.runtime.cgroup.detect import hierarchies
@@ -135,6 +135,7 @@ def main(socket_fd: int, helper_modules: "list[str]") -> "NoReturn":
     os.umask(0o022)
     os.chdir("/")
     hierarchies()
+    capabilities.remember_bounding()
     if os.path.exists("/sys/kernel/security/apparmor/profiles"):
         __import__("sampan.runtime.labels")  # every container will need it
     for name in helper_modules:
