@@ -11,6 +11,7 @@ Errors      OSError; a chain that vanishes between looking and writing is not on
 """
 
 import errno
+import threading
 
 from sampan.linux import netlink, nfexpr, nftables
 
@@ -18,12 +19,16 @@ _WATCHED_FAMILIES = (nftables.NFPROTO_IPV4, nftables.NFPROTO_INET)
 
 
 class ForeignChains:
-    """Our accept rules in the chains of others; it owns the socket that is given."""
+    """Our accept rules in the chains of others; it owns the socket that is given.
+
+    Called from several threads (the watch's, that of the daemon's end): one at a time, or they read each other's answers.
+    """
 
     def __init__(self, bridge: str, own_table: str, sock: netlink.Socket) -> None:
         self._bridge = bridge
         self._own_table = own_table
         self._socket = sock
+        self._lock = threading.Lock()
         self.comment = f"sampan {bridge}"
 
     @property
@@ -33,10 +38,15 @@ class ForeignChains:
 
     def close(self) -> None:
         """Close the socket; the rules stay."""
-        self._socket.close()
+        with self._lock:
+            self._socket.close()
 
     def open_up(self) -> int:
         """Insert the rules where they are needed and missing; the number of chains changed."""
+        with self._lock:
+            return self._open_up()
+
+    def _open_up(self) -> int:
         batch, changed = nftables.Batch(), 0
         for chain in self._forward_chains():
             if chain.policy == nftables.NF_DROP and not self._rules(chain):
@@ -50,6 +60,10 @@ class ForeignChains:
 
     def withdraw(self) -> None:
         """Take the rules out again."""
+        with self._lock:
+            self._withdraw()
+
+    def _withdraw(self) -> None:
         batch = nftables.Batch()
         for chain in self._forward_chains():
             for rule in self._rules(chain):
