@@ -6,7 +6,7 @@ by that: what may come in is decided by the chain `forward` of our own table.
 
 Invariants  1. The rules are made of what iptables-nft can list, and carry our comment, by which they are found again.
             2. Checking is idempotent; a chain that was flushed gets its rules again.
-Threads     One caller at a time (`Networks` calls it from one task).
+Threads     Callers take turns: the watch runs in one thread, the daemon's end in another.
 Errors      OSError; a chain that vanishes between looking and writing is not one.
 """
 
@@ -21,7 +21,7 @@ _WATCHED_FAMILIES = (nftables.NFPROTO_IPV4, nftables.NFPROTO_INET)
 class ForeignChains:
     """Our accept rules in the chains of others; it owns the socket that is given.
 
-    Called from several threads (the watch's, that of the daemon's end): one at a time, or they read each other's answers.
+    One thread at a time: the watch's may still be at it when the daemon ends, and would read the other's answers.
     """
 
     def __init__(self, bridge: str, own_table: str, sock: netlink.Socket) -> None:
