@@ -8,8 +8,8 @@ ready. What the host's /proc is needed for is done before the container's mounts
 import _socket as socket
 import os
 
-from sampan.linux import constants as c
 from sampan.linux import capabilities, syscalls
+from sampan.linux import constants as c
 from sampan.runtime import attributes, restrict, terminal
 from sampan.runtime.identity import Identity, IdentityError, look_up, of_numbers
 from sampan.runtime.init import report, with_home

@@ -14,8 +14,8 @@ Spec        user_namespaces(7); runtime-spec 1.2, config-linux.md "User namespac
 import errno
 import os
 
-from sampan.linux import constants as c
 from sampan.linux import capabilities, syscalls
+from sampan.linux import constants as c
 from sampan.runtime import ground, message, namespaces
 from sampan.runtime.restrict import StageError
 

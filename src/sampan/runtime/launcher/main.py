@@ -22,8 +22,8 @@ import os
 import select
 import sys
 
-from sampan.linux import constants as c
 from sampan.linux import capabilities, syscalls
+from sampan.linux import constants as c
 from sampan.linux.title import set_title
 from sampan.runtime import message
 from sampan.runtime.cgroup.detect import hierarchies
