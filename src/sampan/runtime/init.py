@@ -137,6 +137,7 @@ def _run(stage: Stage) -> None:
 
 def _wait_in_vain(stage: Stage) -> "NoReturn":
     """A container may be created without a process (config.md, "Process"); it cannot be started."""
+    syscalls.prctl(c.PR_SET_PDEATHSIG, 0)  # whoever made it need not stay
     message.send(stage.sync, {"event": "ready"})
     stage.wait_for_go()
     raise StageError("the config has no process to start")
