@@ -18,6 +18,7 @@ from support import leaks
 from support.engine import Engine, import_image
 from support.frontend import Frontend, program
 from support.sampand import Sampand
+from support.terminal import Terminal
 from support.waiting import eventually
 
 pytestmark = [
@@ -178,13 +179,20 @@ def test_networks_are_the_containers_own(run: Run) -> None:
     )
 
 
+def resized(terminal: Terminal, rows: int, columns: int) -> bool:
+    """Resize until it has come through: the docker command line hears of it only once it has begun to listen."""
+    terminal.resize(rows, columns + 1)
+    terminal.resize(rows, columns)
+    terminal.send("stty size\n")
+    return bool(terminal.wait_text(rf"^{rows} {columns}\r", 1.0))
+
+
 def test_a_terminal_has_its_size_and_follows_it(run: Run, name: str) -> None:
     words = run.words(("-it", "--name", name, "--", "sh"))
     with run.docker.terminal("run", "--rm", *words, rows=31, columns=91) as terminal:
         terminal.send("stty size\n")
         terminal.wait_text(r"^31 91\r")
-        terminal.resize(20, 50)
-        eventually(lambda: terminal.send("stty size\n") or terminal.wait_text(r"^20 50\r", 1.0), 10)
+        eventually(lambda: resized(terminal, 20, 50), 10)
         terminal.send("tty; exit 6\n")
         terminal.wait_text(r"/dev/pts/0")
         assert terminal.wait_exit() == 6
